@@ -1,0 +1,99 @@
+/* diag.c -- what is wrong with the user's input: collected, then printed all at once. */
+#include "ir/diag.h"
+
+#include "ir/fatal.h"
+
+/* A hostile file can be wrong in a million places; a reader is served by the first hundred. */
+enum { MAX_KEPT = 100 };
+
+typedef struct Message {
+  bool warning;
+  Loc loc;
+  const char *text, *hint;
+} Message;
+
+struct Diag {
+  Arena *arena;
+  VEC(Message) kept;
+  int errors, dropped;
+};
+
+Diag *diag_new(Arena *a) {
+  Diag *d = ARENA_NEW(a, Diag);
+  d->arena = a;
+  return d;
+}
+
+static const char *keep(Diag *d, const char *s) { return s ? arena_string(d->arena, s, strlen(s)) : NULL; }
+
+static void add(Diag *d, bool warning, Loc loc, const char *fmt, va_list ap) {
+  if (d->kept.n >= MAX_KEPT) { d->dropped++; return; }
+  Message m = {.warning = warning, .loc = {keep(d, loc.file), loc.line, keep(d, loc.name)}};
+  m.text = arena_vprintf(d->arena, fmt, ap);
+  vec_push(d->arena, &d->kept, m);
+}
+
+bool diag_error(Diag *d, Loc loc, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  add(d, false, loc, fmt, ap);
+  va_end(ap);
+  d->errors++;
+  return false;
+}
+
+void diag_warn(Diag *d, Loc loc, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  add(d, true, loc, fmt, ap);
+  va_end(ap);
+}
+
+bool diag_hint(Diag *d, const char *fmt, ...) {
+  if (d->dropped || d->kept.n == 0) return false;
+  va_list ap;
+  va_start(ap, fmt);
+  d->kept.at[d->kept.n - 1].hint = arena_vprintf(d->arena, fmt, ap);
+  va_end(ap);
+  return false;
+}
+
+int diag_errors(const Diag *d) { return d->errors; }
+
+const char *diag_first(const Diag *d) {
+  for (int i = 0; i < d->kept.n; i++)
+    if (!d->kept.at[i].warning) return d->kept.at[i].text;
+  return NULL;
+}
+
+/* Names come from the input, which may hold control characters that would drive the reader's terminal. */
+static void put_plain(const char *s, FILE *out) {
+  for (; *s; s++) fputc((unsigned char)*s < 32 || *s == 127 ? '?' : *s, out);
+}
+
+static void put_message(const Message *m, FILE *out, bool colour) {
+  if (m->loc.file) {
+    put_plain(m->loc.file, out);
+    if (m->loc.line) fprintf(out, ":%d", m->loc.line);
+    fputs(": ", out);
+  }
+  if (m->loc.name && *m->loc.name) {
+    put_plain(m->loc.name, out);
+    fputs(": ", out);
+  }
+  const char *kind = m->warning ? "warning: " : "error: ";
+  fprintf(out, colour ? (m->warning ? "\033[35m%s\033[0m" : "\033[31m%s\033[0m") : "%s", kind);
+  put_plain(m->text, out);
+  fputc('\n', out);
+  if (m->hint) {
+    fputs("  hint: ", out);
+    put_plain(m->hint, out);
+    fputc('\n', out);
+  }
+}
+
+void diag_flush(Diag *d, FILE *out, bool colour) {
+  for (int i = 0; i < d->kept.n; i++) put_message(&d->kept.at[i], out, colour);
+  if (d->dropped) fprintf(out, "and %d more\n", d->dropped);
+  d->kept.n = d->dropped = 0;
+}

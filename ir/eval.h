@@ -1,0 +1,98 @@
+/* eval.h -- reference semantics: runs a function on tensors, one node after another, in plain C.
+ *
+ * This is the oracle of the tests and folds constants; it is meant to be read, not to be fast. Arithmetic on floats is
+ * in double and rounded to the result's type once an op. */
+#ifndef LATHE_EVAL_H
+#define LATHE_EVAL_H
+
+#include "ir/ir.h"
+
+/* A concrete value. Elements are packed as dtype.h says; of an encoded tensor, `data` holds the codes, and `scale` and
+ * `zero` the rest. Reference counted, since constants and reshapes share. */
+struct Tensor {
+  int refs;
+  Dtype dtype;
+  bool encoded;
+  Encoding enc;
+  int rank;
+  int64_t dim[MAX_RANK];
+  int64_t count; /* elements */
+  void *data;
+  Tensor *owner; /* whose memory `data` is, when not its own; NULL and !owned: mapped or static memory */
+  bool owned;
+  Tensor *scale, *zero;
+  struct StateValue *state; /* of a value of state type, which has no data */
+};
+
+/* An instance of a state. Fields are [batch, capacity, row..]. */
+typedef struct StateValue {
+  const State *decl;
+  int64_t *length; /* [batch] */
+  Tensor **field;
+} StateValue;
+
+typedef struct Evaluator Evaluator;
+
+typedef struct EvalOptions {
+  int64_t max_memory; /* bytes of tensors alive at once; 0: no bound */
+  int64_t max_steps;  /* nodes run; 0: no bound */
+  /* Called for each result of each node, if set: `lathe verify --each` and the tests look at values by name here. */
+  void (*watch)(void *ctx, const Node *n, int index, const Tensor *t);
+  void *watch_ctx;
+} EvalOptions;
+
+Evaluator *eval_new(Module *m, EvalOptions o);
+void eval_free(Evaluator *e);
+
+/* Runs a function. Arguments are borrowed; an argument of state type may be NULL: a fresh, empty state. Results are the
+ * caller's to release. False after a diag_error on the module's diag. */
+bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **result);
+/* A constant's value; for CONSTANT_EXPR, computed (and kept) when first asked for. */
+Tensor *eval_constant(Evaluator *e, Constant *c);
+/* One pure node on given operands, for folding. */
+bool eval_node(Evaluator *e, const Node *n, Tensor *const *in, Tensor **out);
+
+/* ---- tensors ---- */
+
+/* Zeroed; NULL after an error when the evaluator's memory bound or the size type is exceeded. e may be NULL: no bound. */
+Tensor *tensor_new(Evaluator *e, Dtype t, int rank, const int64_t *dim);
+Tensor *tensor_over(Dtype t, int rank, const int64_t *dim, const void *data); /* borrows static or mapped memory */
+Tensor *tensor_like(Evaluator *e, Type concrete);
+Tensor *tensor_ref(Tensor *t);
+void tensor_release(Tensor *t);
+Type tensor_type(Module *m, const Tensor *t);
+static inline double tensor_f(const Tensor *t, int64_t i) { return dtype_get_f(t->dtype, t->data, i); }
+static inline int64_t tensor_i(const Tensor *t, int64_t i) { return dtype_get_i(t->dtype, t->data, i); }
+/* An encoded tensor's number at i: scale * (code - zero). */
+double tensor_decoded(const Tensor *t, int64_t i);
+
+/* ---- what an op's eval_<name> gets ---- */
+
+struct EvalCall {
+  Evaluator *ev;
+  Module *module;
+  const Node *node;
+  int n_in, n_out;
+  Tensor *const *in; /* NULL where left out */
+  Tensor **out;      /* allocated by the inferred types, zeroed; state results are NULL: the op sets them */
+};
+
+bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- scalars: shared by eval_elementwise, the kernel interpreter and folding ---- */
+
+/* One element of an elementwise op. `in` are the operands' bits in types `t_in`; the result's bits are in `t_out`. The
+ * node gives the attributes. */
+uint64_t scalar_apply(const Node *n, int n_in, const Dtype *t_in, const uint64_t *in, Dtype t_out);
+
+/* ---- cost ---- */
+
+/* What a node does for the current values of its types' dims: by value, so exact for static shapes; symbols count as
+ * their capacity or, without one, as 1. */
+struct Cost {
+  double flops;
+  double bytes_read, bytes_written;
+};
+void cost_node(const Node *n, Cost *c);
+
+#endif

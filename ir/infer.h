@@ -1,0 +1,43 @@
+/* infer.h -- from the types of operands to the types of results: one function an op serves building, verifying and
+ * evaluating.
+ *
+ * While a program is built, operands have types with symbolic dims, and the contents of integer operands are known only
+ * where they can be traced to constants and `dims`. While it is evaluated, types are concrete and every operand's
+ * contents are there, so the same function then says exactly how large each result is. */
+#ifndef LATHE_INFER_H
+#define LATHE_INFER_H
+
+#include "ir/ir.h"
+
+struct Infer {
+  Module *module;
+  const Node *node;
+  Diag *diag;
+  const Type *in;              /* operand types; NULL where left out */
+  const Tensor *const *value;  /* when evaluating: operand contents; else NULL */
+  Type *out;                   /* to be filled in, one a result */
+};
+
+/* Reports at the node's place and returns false. */
+bool infer_error(Infer *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The contents of an integer operand of rank 0 or 1, as dims: all of them where the length is static (elements may still
+ * be DIM_UNKNOWN); false, silently, where even the length is not known or exceeds `max`. */
+bool infer_ints(Infer *c, int operand, int max, Dim *out, int *n);
+/* The same where every element is a plain number. */
+bool infer_numbers(Infer *c, int operand, int max, int64_t *out, int *n);
+/* axis in [-rank, rank) to [0, rank), or an error. */
+bool infer_axis(Infer *c, int64_t axis, int rank, int *out);
+/* NumPy's broadcasting; UNKNOWN where two dims may differ. */
+bool infer_broadcast(Infer *c, Type a, Type b, int *rank, Dim *dim);
+bool infer_broadcast_dim(Infer *c, Dim a, Dim b, Dim *out);
+/* Both are the same, may be the same (one unknown or symbolic), or an error naming both. */
+bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what);
+
+/* The dims that an integer value holds, traced through the ops that make shapes. */
+bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n);
+
+/* Runs the op's inference for types that are known: the core of node_infer() and of the evaluator. */
+bool infer_run(Infer *c);
+
+#endif

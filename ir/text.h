@@ -1,0 +1,17 @@
+/* text.h -- the text form: what is printed parses to the same thing. docs/ir.md describes it. */
+#ifndef LATHE_TEXT_H
+#define LATHE_TEXT_H
+
+#include <stdio.h>
+
+#include "ir/ir.h"
+
+void text_print(const Module *m, FILE *out);
+void text_print_func(const Func *f, FILE *out);
+/* One line without its newline, for messages. */
+char *text_node(Arena *a, const Node *n);
+
+/* Parses a module; NULL after errors, all of which are reported, with lines. `file` is its name in messages. */
+Module *text_parse(Arena *a, Diag *d, const char *file, const char *text, size_t size);
+
+#endif
