@@ -1,0 +1,1 @@
+Bseq_relationship_scoreJx¡”¼y~¼°/©¼|Ë»

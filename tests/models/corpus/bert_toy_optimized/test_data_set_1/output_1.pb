@@ -1,0 +1,1 @@
+Bseq_relationship_scoreJ ºøãº*»µËô;½©½b¦°;
