@@ -1,0 +1,161 @@
+/* type.c -- types of values, interned: equal types are the same pointer. */
+#include "ir/type.h"
+
+#include <inttypes.h>
+
+#include "ir/fatal.h"
+#include "ir/ir.h"
+
+struct TypePool {
+  Arena *arena;
+  DimPool *dims;
+  Type *slot;
+  size_t n, cap; /* cap is a power of two */
+};
+
+TypePool *type_pool_new(Arena *a, DimPool *dims) {
+  TypePool *p = ARENA_NEW(a, TypePool);
+  p->arena = a;
+  p->dims = dims;
+  return p;
+}
+
+bool encoding_equal(Encoding a, Encoding b) {
+  return a.code == b.code && a.group == b.group && a.scale == b.scale && a.zero == b.zero;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v) { return ((h ^ v) * 0x9E3779B97F4A7C15u) ^ (h >> 31); }
+
+static uint64_t hash(Type t) {
+  uint64_t h = mix((uint64_t)t->kind, (uint64_t)t->dtype);
+  h = mix(h, (uint64_t)t->enc.group << 16 | (uint64_t)t->enc.scale << 8 | (uint64_t)t->enc.zero);
+  h = mix(h, (uint64_t)t->lanes);
+  h = mix(h, (uintptr_t)t->state);
+  for (int i = 0; i < t->rank; i++) h = mix(h, (uintptr_t)t->dim[i]);
+  return h ^ (h >> 32);
+}
+
+static bool same(Type a, Type b) {
+  return a->kind == b->kind && a->dtype == b->dtype && a->encoded == b->encoded && encoding_equal(a->enc, b->enc) &&
+         a->rank == b->rank && a->lanes == b->lanes && a->state == b->state &&
+         memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
+}
+
+static void grow(TypePool *p) {
+  size_t cap = p->cap ? p->cap * 2 : 64;
+  Type *slot = ARENA_ARRAY(p->arena, Type, cap);
+  for (size_t i = 0; i < p->cap; i++) {
+    if (!p->slot[i]) continue;
+    size_t at = hash(p->slot[i]) & (cap - 1);
+    while (slot[at]) at = (at + 1) & (cap - 1);
+    slot[at] = p->slot[i];
+  }
+  p->slot = slot;
+  p->cap = cap;
+}
+
+static Type intern(TypePool *p, Type t) {
+  if (p->n * 2 >= p->cap) grow(p);
+  size_t at = hash(t) & (p->cap - 1);
+  for (; p->slot[at]; at = (at + 1) & (p->cap - 1))
+    if (same(p->slot[at], t)) return p->slot[at];
+  TypeInfo *copy = ARENA_NEW(p->arena, TypeInfo);
+  *copy = *t;
+  p->n++;
+  return p->slot[at] = copy;
+}
+
+static Type intern_dims(TypePool *p, TypeInfo t, int rank, const Dim *dim) {
+  ensure(rank >= 0 && rank <= MAX_RANK);
+  t.rank = rank;
+  for (int i = 0; i < MAX_RANK; i++) t.dim[i] = i < rank ? dim[i] : NULL;
+  return intern(p, &t);
+}
+
+Type type_tensor(TypePool *p, Dtype t, int rank, const Dim *dim) {
+  return intern_dims(p, (TypeInfo){.kind = TYPE_TENSOR, .dtype = t}, rank, dim);
+}
+
+Type type_encoded(TypePool *p, Encoding e, int rank, const Dim *dim) {
+  return intern_dims(p, (TypeInfo){.kind = TYPE_TENSOR, .dtype = e.code, .encoded = true, .enc = e}, rank, dim);
+}
+
+Type type_with_dims(TypePool *p, Type t, int rank, const Dim *dim) { return intern_dims(p, *t, rank, dim); }
+
+/* Tensors keep their dims, vectors their lanes. */
+Type type_with_dtype(TypePool *p, Type t, Dtype dtype) {
+  TypeInfo with = *t;
+  with.dtype = dtype;
+  with.encoded = false;
+  with.enc = (Encoding){0};
+  return intern(p, &with);
+}
+
+Type type_state(TypePool *p, State *s) { return intern(p, &(TypeInfo){.kind = TYPE_STATE, .state = s}); }
+Type type_scalar(TypePool *p, Dtype t) { return intern(p, &(TypeInfo){.kind = TYPE_SCALAR, .dtype = t, .lanes = 1}); }
+
+Type type_vector(TypePool *p, Dtype t, int64_t lanes) {
+  if (lanes == 1) return type_scalar(p, t);
+  return intern(p, &(TypeInfo){.kind = TYPE_VECTOR, .dtype = t, .lanes = lanes});
+}
+
+Type type_buffer(TypePool *p, Dtype t) { return intern(p, &(TypeInfo){.kind = TYPE_BUFFER, .dtype = t}); }
+
+Type type_shared(TypePool *p, Dtype t, int64_t elements) {
+  return intern(p, &(TypeInfo){.kind = TYPE_SHARED, .dtype = t, .lanes = elements});
+}
+
+bool type_is_static(Type t) {
+  for (int i = 0; i < t->rank; i++)
+    if (!dim_is_const(t->dim[i])) return false;
+  return true;
+}
+
+bool type_has_unknown(Type t) {
+  for (int i = 0; i < t->rank; i++)
+    if (dim_is_unknown(t->dim[i])) return true;
+  return false;
+}
+
+Dim type_elements(DimPool *p, Type t) {
+  Dim n = dim_const(p, 1);
+  for (int i = 0; i < t->rank; i++) n = dim_mul(p, n, t->dim[i]);
+  return n;
+}
+
+bool type_refines(Type declared, Type inferred) {
+  if (declared == inferred) return true;
+  if (declared->kind != inferred->kind || declared->dtype != inferred->dtype || declared->rank != inferred->rank ||
+      declared->encoded != inferred->encoded || !encoding_equal(declared->enc, inferred->enc) ||
+      declared->lanes != inferred->lanes || declared->state != inferred->state)
+    return false;
+  for (int i = 0; i < declared->rank; i++)
+    if (declared->dim[i] != inferred->dim[i] && !dim_is_unknown(inferred->dim[i])) return false;
+  return true;
+}
+
+char *encoding_text(Arena *a, Encoding e) {
+  const char *zero = e.zero ? dtype_name(e.zero) : "";
+  return arena_printf(a, "%sg%d<%s%s%s>", dtype_name(e.code), e.group, dtype_name(e.scale), e.zero ? "," : "", zero);
+}
+
+static char *tensor_text(Arena *a, Type t) {
+  char *s = t->encoded ? encoding_text(a, t->enc) : arena_printf(a, "%s", dtype_name(t->dtype));
+  s = arena_printf(a, "%s[", s);
+  for (int i = 0; i < t->rank; i++) s = arena_printf(a, "%s%s%s", s, i ? "," : "", dim_text(a, t->dim[i]));
+  return arena_printf(a, "%s]", s);
+}
+
+char *type_text(Arena *a, Type t) {
+  if (!t) return arena_printf(a, "(no type)");
+  const char *name = dtype_name(t->dtype);
+  switch (t->kind) {
+  case TYPE_TENSOR: return tensor_text(a, t);
+  case TYPE_STATE: return arena_printf(a, "state<@%s>", t->state->name);
+  case TYPE_SCALAR: return arena_printf(a, "%s", name);
+  case TYPE_VECTOR: return arena_printf(a, "%sx%" PRId64, name, t->lanes);
+  case TYPE_BUFFER: return arena_printf(a, "buf<%s>", name);
+  case TYPE_SHARED: break;
+  }
+  return arena_printf(a, "shared<%s,%" PRId64 ">", name, t->lanes);
+}
