@@ -119,7 +119,7 @@ typedef enum ConstantKind {
 struct Constant {
   const char *name; /* NULL: a literal, printed where it is used */
   Loc loc;
-  Type type; /* static */
+  Type type; /* a static tensor; an imm's: its scalar or vector */
   ConstantKind kind;
   Weights *weights; /* or NULL */
   const void *bytes;
