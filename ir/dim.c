@@ -257,7 +257,7 @@ Dim dim_mul(DimPool *p, Dim a, Dim b) {
   return sum_finish(p, s);
 }
 
-/* ---- division, minimum, maximum ---- */
+/* ---- division ---- */
 
 static int64_t floordiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
@@ -320,22 +320,6 @@ Dim dim_mod(DimPool *p, Dim a, Dim b) {
   if (dim_is_const(a) && dim_is_const(b))
     return dim_const(p, a->constant - b->constant * floordiv(a->constant, b->constant));
   return divide_exactly(p, a, b) ? dim_const(p, 0) : opaque(p, DIM_KIND_MOD, a, b);
-}
-
-/* Both orders are the same expression. */
-static Dim extreme(DimPool *p, DimKind kind, Dim a, Dim b) {
-  if (a == b) return a;
-  return compare(a, b) <= 0 ? opaque(p, kind, a, b) : opaque(p, kind, b, a);
-}
-
-Dim dim_min(DimPool *p, Dim a, Dim b) {
-  if (dim_is_const(a) && dim_is_const(b)) return a->constant < b->constant ? a : b;
-  return extreme(p, DIM_KIND_MIN, a, b);
-}
-
-Dim dim_max(DimPool *p, Dim a, Dim b) {
-  if (dim_is_const(a) && dim_is_const(b)) return a->constant > b->constant ? a : b;
-  return extreme(p, DIM_KIND_MAX, a, b);
 }
 
 /* ---- values ---- */
@@ -437,6 +421,33 @@ int64_t dim_capacity(Dim d) {
   int64_t hi = range_of(d).hi;
   return hi == INT64_MAX ? DIM_NO_CAPACITY : hi;
 }
+
+bool dim_at_least(Dim d, int64_t v) { return range_of(d).lo >= v; }
+
+/* ---- minimum, maximum ---- */
+
+/* Does a <= b hold whatever the symbols' values? */
+static bool never_above(DimPool *p, Dim a, Dim b) {
+  if (dim_is_const(a) && dim_is_const(b)) return a->constant <= b->constant;
+  return a == b || dim_at_least(dim_sub(p, b, a), 0);
+}
+
+/* Both orders are the same expression. */
+static Dim extreme(DimPool *p, DimKind kind, Dim a, Dim b) {
+  return compare(a, b) <= 0 ? opaque(p, kind, a, b) : opaque(p, kind, b, a);
+}
+
+Dim dim_min(DimPool *p, Dim a, Dim b) {
+  if (never_above(p, a, b)) return a;
+  return never_above(p, b, a) ? b : extreme(p, DIM_KIND_MIN, a, b);
+}
+
+Dim dim_max(DimPool *p, Dim a, Dim b) {
+  if (never_above(p, b, a)) return a;
+  return never_above(p, a, b) ? b : extreme(p, DIM_KIND_MAX, a, b);
+}
+
+/* ---- substitution ---- */
 
 static Dim substitute_sum(DimPool *p, Dim d, const Dim *with, int n) {
   Dim sum = dim_const(p, d->constant);

@@ -55,6 +55,7 @@ Dim dim_mul(DimPool *p, Dim a, Dim b);
 Dim dim_floordiv(DimPool *p, Dim a, Dim b); /* exact where the polynomial divides; UNKNOWN for division by 0 */
 Dim dim_ceildiv(DimPool *p, Dim a, Dim b);
 Dim dim_mod(DimPool *p, Dim a, Dim b);
+/* One of the two where the symbols' capacities show which. Who changes a capacity rebuilds types by dim_substitute(). */
 Dim dim_min(DimPool *p, Dim a, Dim b);
 Dim dim_max(DimPool *p, Dim a, Dim b);
 
@@ -71,6 +72,9 @@ bool dim_eval(Dim d, const int64_t *value, int n_values, int64_t *out);
 int64_t dim_capacity(Dim d);
 /* The same expression with symbols replaced: `with[symbol->index]`, NULL to keep. */
 Dim dim_substitute(DimPool *p, Dim d, const Dim *with, int n);
+
+/* Is it at least v for all values of its symbols (from 0 to their capacities)? False where that cannot be shown. */
+bool dim_at_least(Dim d, int64_t v);
 
 /* As text: `2*past+seq+1`, `floordiv(past+seq,2)`, `?`. */
 char *dim_text(Arena *a, Dim d);

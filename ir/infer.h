@@ -21,6 +21,11 @@ struct Infer {
 /* Reports at the node's place and returns false. */
 bool infer_error(Infer *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The operand is a tensor that is not encoded, or an error. */
+bool infer_plain(Infer *c, int operand);
+/* Sets a result to a tensor; an error if its rank is past MAX_RANK or a size is negative. */
+bool infer_result(Infer *c, int result, Dtype t, int rank, const Dim *dim);
+
 /* The contents of an integer operand of rank 0 or 1, as dims: all of them where the length is static (elements may still
  * be DIM_UNKNOWN); false, silently, where even the length is not known or exceeds `max`. */
 bool infer_ints(Infer *c, int operand, int max, Dim *out, int *n);
