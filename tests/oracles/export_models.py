@@ -22,11 +22,11 @@ import onnx
 import oracle_data
 import torch
 import transformers as tf
+from oracle_data import VOCAB
 from transformers import masking_utils
 
 warnings.filterwarnings("ignore")
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-VOCAB = 97
 SIZES = [{"batch": 2, "seq": 7, "past": 4, "source": 6}, {"batch": 3, "seq": 5, "past": 9, "source": 11}]
 CACHE_SIZES = [{"batch": 1, "seq": 6, "past": 0}, {"batch": 2, "seq": 1, "past": 8}]  # as in prefill, as in decode
 

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "tests" / "models"
 CORPUS = Path(os.environ.get("LATHE_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
+VOCAB = 97  # of the models that we export
 DTYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "bool": np.bool_, "int32": np.int32,
           "int64": np.int64}
 SUMS = {"total": ("past", "seq"), "total_seq_len": ("past_seq_len", "seq_len")}  # dims that follow from others
