@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sort_gpt_check.py -- recomputes all 24 activations of the corpus's sorting GPT with NumPy, as README.md describes them.
+"""sort_gpt_check.py -- recomputes the 24 activations of the corpus's sorting GPT as README.md describes them.
 
     LATHE_CORPUS=... python tests/oracles/sort_gpt_check.py
 """
