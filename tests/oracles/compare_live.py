@@ -91,8 +91,9 @@ def eval_model(lathe, rng, name, path, vocab):
 
 
 def check_own_models(lathe, rng):
-    for path in sorted(oracle_data.MODELS.glob("*/model.onnx")):
-        yield eval_model(lathe, rng, path.parent.name, path, oracle_data.VOCAB)
+    example = oracle_data.REPOSITORY / "examples" / "model" / "decoder.onnx"
+    for path in [*sorted(oracle_data.MODELS.glob("*/model.onnx")), example]:
+        yield eval_model(lathe, rng, str(path.parent.relative_to(oracle_data.REPOSITORY)), path, oracle_data.VOCAB)
 
 
 def check_corpus_models(lathe, rng):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""make_big_models.py -- writes two ONNX models of gigabytes, to check the importer's time and memory; needs Python alone.
+"""make_big_models.py -- writes two ONNX models of gigabytes, to check the importer's time and memory.
 
     python3 tests/oracles/make_big_models.py DIR [--external 8] [--inline 6]
 
-DIR/external/model.onnx has its weights in model.data beside it: 2 GiB of zeros, a sparse file. DIR/inline.onnx has them in
-raw_data: 1.5 GiB, every element 2^-11. Both are y = x W0 W1 ... with x of [seq, 8192], so that an x of ones makes inline.onnx
-answer 4 to the power of the number of matrices (4096 for 6).
+Needs Python alone, and little memory. DIR/external/model.onnx has its weights in model.data beside it: 2 GiB of zeros,
+a sparse file. DIR/inline.onnx has them in raw_data: 1.5 GiB, all 2^-11. Both are y = x W0 W1 ... with x of [seq, 8192],
+so that an x of ones makes inline.onnx answer 4 to the power of the number of matrices (4096 for 6).
 """
 
 import argparse
