@@ -63,6 +63,9 @@ void tensor_release(Tensor *t);
 Type tensor_type(Module *m, const Tensor *t);
 static inline double tensor_f(const Tensor *t, int64_t i) { return dtype_get_f(t->dtype, t->data, i); }
 static inline int64_t tensor_i(const Tensor *t, int64_t i) { return dtype_get_i(t->dtype, t->data, i); }
+/* n numbers from element `from` on, and back, rounded to the tensor's type; reading decodes. */
+void tensor_read_f(const Tensor *t, int64_t from, int64_t n, double *to);
+void tensor_write_f(Tensor *t, int64_t from, int64_t n, const double *v);
 /* An encoded tensor's number at i: scale * (code - zero). */
 double tensor_decoded(const Tensor *t, int64_t i);
 
@@ -76,6 +79,9 @@ struct EvalCall {
   Tensor *const *in; /* NULL where left out */
   Tensor **out;      /* allocated by the inferred types, zeroed; state results are NULL: the op sets them */
 };
+
+/* An operand; NULL where it is left out, at the end, too. */
+static inline const Tensor *eval_in(const EvalCall *c, int i) { return i < c->n_in ? c->in[i] : NULL; }
 
 bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

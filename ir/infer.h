@@ -21,6 +21,9 @@ struct Infer {
 /* Reports at the node's place and returns false. */
 bool infer_error(Infer *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* An operand's type; NULL where it is left out, at the end, too. */
+static inline Type infer_in(const Infer *c, int i) { return i < c->node->n_in ? c->in[i] : NULL; }
+
 /* The operand is a tensor that is not encoded, or an error. */
 bool infer_plain(Infer *c, int operand);
 /* Sets a result to a tensor; an error if its rank is past MAX_RANK or a size is negative. */
@@ -38,6 +41,19 @@ bool infer_broadcast(Infer *c, Type a, Type b, int *rank, Dim *dim);
 bool infer_broadcast_dim(Infer *c, Dim a, Dim b, Dim *out);
 /* Both are the same, may be the same (one unknown or symbolic), or an error naming both. */
 bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what);
+
+/* What an operand must be; one that is left out passes. Errors name the operand by its number and by `what`. */
+bool infer_float(Infer *c, int operand, const char *what);   /* plain floats, not encoded */
+bool infer_integer(Infer *c, int operand, const char *what); /* plain integers */
+
+/* Sizes by letter, as the docs in ops.def write them: infer_shape(c, &l, 1, "k", "bgtd") checks that operand 1 has four
+ * axes, binds the letters that are new, and demands of the others what they are bound to. `~` after a letter: the size
+ * may also be 1; a `1`: it must be. */
+typedef struct ShapeLetters {
+  Dim dim[26]; /* NULL: not bound yet */
+} ShapeLetters;
+bool infer_shape(Infer *c, ShapeLetters *l, int operand, const char *what, const char *pattern);
+#define letter_dim(l, ch) ((l)->dim[(ch) - 'a'])
 
 /* The dims that an integer value holds, traced through the ops that make shapes. */
 bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n);
