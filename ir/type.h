@@ -5,7 +5,7 @@
 #include "ir/dim.h"
 #include "ir/dtype.h"
 
-enum { MAX_RANK = 12 };
+enum { MAX_RANK = 12, MAX_LANES = 1024 };
 
 /* How a quantised tensor keeps its numbers: value = scale * (code - zero), a scale (and zero) for each `group` codes
  * along the last axis. As text: i4g32<f16>, u4g128<f32,u4>; `nf4g64<f32>` looks codes up in a table. */
