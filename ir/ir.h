@@ -126,6 +126,7 @@ struct Constant {
   File *file;
   int64_t offset;
   Block *body;
+  bool mark; /* scratch of passes */
 };
 
 /* How a sequence's row at a position is found: the one hook is state_row(). */
