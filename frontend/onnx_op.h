@@ -56,6 +56,12 @@ typedef struct OnnxRow {
   const char *note; /* for docs/support.md: what is not covered; "" where all is */
 } OnnxRow;
 
+/* An importer that returns false has reported why, or was given an operand without a type; its results have none. */
+#define ONNX(domain, type, since, min_in, max_in, min_out, max_out, attributes, importer, note) \
+  bool onnx_import_##importer(OnnxCall *c);
+#include "frontend/onnx_ops.def"
+#undef ONNX
+
 const OnnxRow *onnx_row(const char *domain, const char *type, int64_t opset);
 /* All rows, in the order of onnx_ops.def, for the docs. */
 const OnnxRow *onnx_rows(int *n);
