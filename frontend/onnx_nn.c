@@ -73,9 +73,11 @@ static bool window_pads(OnnxCall *c, Window *w) {
   return pad_same(c, w, strcmp(how, "SAME_UPPER") == 0);
 }
 
-/* The kernel's sizes come from the attribute, or from the weights of a convolution. */
-static bool window_of(OnnxCall *c, const Value *weights, Window *w) {
-  *w = (Window){.n = b_rank(c->in[0]) - 2};
+/* The kernel's sizes come from the attribute, or from the weights of a convolution. In the arena, for the ops keep the
+ * lists. */
+static bool window_of(OnnxCall *c, const Value *weights, Window **out) {
+  Window *w = *out = ARENA_NEW(c->b->module->arena, Window);
+  w->n = b_rank(c->in[0]) - 2;
   if (w->n < 1) return onnx_invalid(c, "the operand has rank %d, without a spatial axis", b_rank(c->in[0]));
   if (w->n > MAX_SPATIAL) return onnx_refuse(c, NULL, "%d spatial axes; one or two are supported", w->n);
   if (onnx_has(c, "kernel_shape") || !weights) {
@@ -92,21 +94,21 @@ static bool window_of(OnnxCall *c, const Value *weights, Window *w) {
 }
 
 bool onnx_import_conv(OnnxCall *c) {
-  Window w;
+  Window *w;
   if (!onnx_typed(c) || !window_of(c, c->in[1], &w)) return false;
   Value *v = build(c->b, OP_conv, 1, INS(c->in[0], c->in[1], onnx_in(c, 2)),
-                   ATTRS(at_ints(conv, strides, w.n, w.strides), at_ints(conv, dilations, w.n, w.dilations),
-                         at_ints(conv, pads, 2 * w.n, w.pads), at_i(conv, groups, onnx_int(c, "group", 1))));
+                   ATTRS(at_ints(conv, strides, w->n, w->strides), at_ints(conv, dilations, w->n, w->dilations),
+                         at_ints(conv, pads, 2 * w->n, w->pads), at_i(conv, groups, onnx_int(c, "group", 1))));
   return onnx_result(c, v);
 }
 
 bool onnx_import_max_pool(OnnxCall *c) {
-  Window w;
+  Window *w;
   if (!onnx_typed(c) || !window_of(c, NULL, &w)) return false;
   bool two = onnx_wants(c, 1);
   Value *v = build(c->b, OP_pool_max, two ? 2 : 1, INS(c->in[0]),
-                   ATTRS(at_ints(pool_max, kernel, w.n, w.kernel), at_ints(pool_max, strides, w.n, w.strides),
-                         at_ints(pool_max, dilations, w.n, w.dilations), at_ints(pool_max, pads, 2 * w.n, w.pads),
+                   ATTRS(at_ints(pool_max, kernel, w->n, w->kernel), at_ints(pool_max, strides, w->n, w->strides),
+                         at_ints(pool_max, dilations, w->n, w->dilations), at_ints(pool_max, pads, 2 * w->n, w->pads),
                          at_i(pool_max, ceil, onnx_flag(c, "ceil_mode", 0)),
                          at_i(pool_max, column_major, onnx_flag(c, "storage_order", 0))));
   if (!onnx_result(c, v)) return false;
@@ -115,11 +117,11 @@ bool onnx_import_max_pool(OnnxCall *c) {
 }
 
 bool onnx_import_average_pool(OnnxCall *c) {
-  Window w;
+  Window *w;
   if (!onnx_typed(c) || !window_of(c, NULL, &w)) return false;
   Value *v = build(c->b, OP_pool_avg, 1, INS(c->in[0]),
-                   ATTRS(at_ints(pool_avg, kernel, w.n, w.kernel), at_ints(pool_avg, strides, w.n, w.strides),
-                         at_ints(pool_avg, dilations, w.n, w.dilations), at_ints(pool_avg, pads, 2 * w.n, w.pads),
+                   ATTRS(at_ints(pool_avg, kernel, w->n, w->kernel), at_ints(pool_avg, strides, w->n, w->strides),
+                         at_ints(pool_avg, dilations, w->n, w->dilations), at_ints(pool_avg, pads, 2 * w->n, w->pads),
                          at_i(pool_avg, ceil, onnx_flag(c, "ceil_mode", 0)),
                          at_i(pool_avg, count_pads, onnx_flag(c, "count_include_pad", 0))));
   return onnx_result(c, v);

@@ -42,6 +42,7 @@ static bool usable(int n_in, Value *const *in) {
 }
 
 Value *build_values(Builder *b, Op op, int n_out, int n_in, Value *const *in, int n_attr, const AttrArg *attr) {
+  while (n_in > op_info(op)->min_in && !in[n_in - 1]) n_in--; /* optional operands left out at the end */
   Node *n = node_new(builder_func(b), op, n_in, n_out, op_info(op)->regions, b->loc);
   for (int i = 0; i < n_attr; i++) *node_attr(n, attr[i].slot) = attr[i].value;
   if (b->before) node_insert_before(b->before, n);
