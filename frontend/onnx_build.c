@@ -102,8 +102,9 @@ Value *b_matmul(Builder *b, Value *x, Value *y, bool transb) {
 }
 
 /* The reductions share one layout of attributes. */
-_Static_assert(attr_slot(reduce_sum, keep) == 0 && attr_slot(reduce_mean, keep) == 0 && attr_slot(reduce_prod, keep) == 0 &&
-                   attr_slot(reduce_max, keep) == 0 && attr_slot(reduce_min, keep) == 0,
+_Static_assert(attr_slot(reduce_sum, keep) == 0 && attr_slot(reduce_mean, keep) == 0 &&
+                   attr_slot(reduce_prod, keep) == 0 && attr_slot(reduce_max, keep) == 0 &&
+                   attr_slot(reduce_min, keep) == 0,
                "reduce_*.keep is the first attribute");
 
 Value *b_reduce(Builder *b, Op op, Value *x, int n, const int64_t *axes, bool keep) {
@@ -112,9 +113,7 @@ Value *b_reduce(Builder *b, Op op, Value *x, int n, const int64_t *axes, bool ke
 
 /* ---- shapes ---- */
 
-Value *b_reshape(Builder *b, Value *x, int rank, const Dim *d) {
-  return b_typed(x) ? build_reshape(b, x, rank, d) : x;
-}
+Value *b_reshape(Builder *b, Value *x, int rank, const Dim *d) { return b_typed(x) ? build_reshape(b, x, rank, d) : x; }
 
 Value *b_transpose(Builder *b, Value *x, int rank, const int64_t *perm) {
   bool same = true;
@@ -138,8 +137,8 @@ Value *b_expand(Builder *b, Value *x, int rank, const Dim *d) {
 
 Value *b_slice(Builder *b, Value *x, int axis, Dim from, Dim to) {
   if (!b_typed(x)) return x;
-  return build(b, OP_slice, 1, INS(x, build_dims(b, 1, &from), build_dims(b, 1, &to), build_ints(b, 1, &(int64_t){axis})),
-               NO_ATTRS);
+  return build(b, OP_slice, 1,
+               INS(x, build_dims(b, 1, &from), build_dims(b, 1, &to), build_ints(b, 1, &(int64_t){axis})), NO_ATTRS);
 }
 
 Value *b_concat(Builder *b, Value *x, Value *y, int axis) {

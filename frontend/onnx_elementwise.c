@@ -13,25 +13,22 @@ typedef struct Same {
 } Same;
 
 static const Same unary[] = {
-  {"Abs", OP_abs, 0},     {"Acos", OP_acos, 0},   {"Acosh", OP_acosh, 0}, {"Asin", OP_asin, 0},
-  {"Asinh", OP_asinh, 0}, {"Atan", OP_atan, 0},   {"Atanh", OP_atanh, 0}, {"BitwiseNot", OP_not, 0},
-  {"Ceil", OP_ceil, 0},   {"Cos", OP_cos, 0},     {"Cosh", OP_cosh, 0},   {"Erf", OP_erf, 0},
-  {"Exp", OP_exp, 0},     {"Floor", OP_floor, 0}, {"IsNaN", OP_isnan, 0}, {"Log", OP_log, 0},
-  {"Neg", OP_neg, 0},     {"Not", OP_not, 0},     {"Round", OP_round, 0}, {"Sigmoid", OP_sigmoid, 0},
-  {"Sign", OP_sign, 0},   {"Sin", OP_sin, 0},     {"Sinh", OP_sinh, 0},   {"Softplus", OP_softplus, 0},
-  {"Sqrt", OP_sqrt, 0},   {"Tan", OP_tan, 0},     {"Tanh", OP_tanh, 0},   {NULL, OP_count, 0},
+    {"Abs", OP_abs, 0},     {"Acos", OP_acos, 0},   {"Acosh", OP_acosh, 0}, {"Asin", OP_asin, 0},
+    {"Asinh", OP_asinh, 0}, {"Atan", OP_atan, 0},   {"Atanh", OP_atanh, 0}, {"BitwiseNot", OP_not, 0},
+    {"Ceil", OP_ceil, 0},   {"Cos", OP_cos, 0},     {"Cosh", OP_cosh, 0},   {"Erf", OP_erf, 0},
+    {"Exp", OP_exp, 0},     {"Floor", OP_floor, 0}, {"IsNaN", OP_isnan, 0}, {"Log", OP_log, 0},
+    {"Neg", OP_neg, 0},     {"Not", OP_not, 0},     {"Round", OP_round, 0}, {"Sigmoid", OP_sigmoid, 0},
+    {"Sign", OP_sign, 0},   {"Sin", OP_sin, 0},     {"Sinh", OP_sinh, 0},   {"Softplus", OP_softplus, 0},
+    {"Sqrt", OP_sqrt, 0},   {"Tan", OP_tan, 0},     {"Tanh", OP_tanh, 0},   {NULL, OP_count, 0},
 };
 
 static const Same binary[] = {
-  {"Add", OP_add, 0},         {"And", OP_and, 0},
-  {"BitwiseAnd", OP_and, 0},  {"BitwiseOr", OP_or, 0},
-  {"BitwiseXor", OP_xor, 0},  {"Div", OP_div, 0},
-  {"Equal", OP_eq, 0},        {"Greater", OP_lt, 1},
-  {"GreaterOrEqual", OP_le, 1}, {"Less", OP_lt, 0},
-  {"LessOrEqual", OP_le, 0},  {"Mul", OP_mul, 0},
-  {"Or", OP_or, 0},           {"Pow", OP_pow, 0},
-  {"Sub", OP_sub, 0},         {"Xor", OP_xor, 0},
-  {NULL, OP_count, 0},
+    {"Add", OP_add, 0},      {"And", OP_and, 0},        {"BitwiseAnd", OP_and, 0},
+    {"BitwiseOr", OP_or, 0}, {"BitwiseXor", OP_xor, 0}, {"Div", OP_div, 0},
+    {"Equal", OP_eq, 0},     {"Greater", OP_lt, 1},     {"GreaterOrEqual", OP_le, 1},
+    {"Less", OP_lt, 0},      {"LessOrEqual", OP_le, 0}, {"Mul", OP_mul, 0},
+    {"Or", OP_or, 0},        {"Pow", OP_pow, 0},        {"Sub", OP_sub, 0},
+    {"Xor", OP_xor, 0},      {NULL, OP_count, 0},
 };
 
 static const Same *same_find(const Same *s, const char *type) {
@@ -82,7 +79,8 @@ static bool cast_to(OnnxCall *c, Dtype to) {
   static const char *const modes[] = {"even", "up", "down", "nearest"};
   const char *mode = onnx_string(c, "round_mode", "up");
   const AttrArg a[] = {at_i(cast, to, to), at_i(cast, saturate, onnx_flag(c, "saturate", 1)), at_s(cast, round, mode)};
-  if (to != DT_f8e8m0) return onnx_result(c, to == b_dtype(c->in[0]) ? c->in[0] : build(c->b, OP_cast, 1, INS(c->in[0]), 2, a));
+  if (to != DT_f8e8m0)
+    return onnx_result(c, to == b_dtype(c->in[0]) ? c->in[0] : build(c->b, OP_cast, 1, INS(c->in[0]), 2, a));
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
     if (strcmp(mode, modes[i]) == 0) return onnx_result(c, build(c->b, OP_cast, 1, INS(c->in[0]), 3, a));
   return onnx_invalid(c, "round_mode is \"%s\", not up, down or nearest", mode);
@@ -167,7 +165,8 @@ bool onnx_import_elu(OnnxCall *c) {
 
 bool onnx_import_selu(OnnxCall *c) {
   Value *x = c->in[0];
-  double alpha = onnx_float(c, "alpha", 1.67326319217681884765625), gamma = onnx_float(c, "gamma", 1.05070102214813232421875);
+  double alpha = onnx_float(c, "alpha", 1.67326319217681884765625),
+         gamma = onnx_float(c, "gamma", 1.05070102214813232421875);
   Value *negative = b_mul_num(c->b, build_unary(c->b, OP_expm1, x), alpha);
   return onnx_result(c, b_mul_num(c->b, below_zero(c->b, x, negative), gamma));
 }

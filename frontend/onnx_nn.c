@@ -18,8 +18,9 @@ static bool times(OnnxCall *c, Value **x, const char *name) {
 
 bool onnx_import_gemm(OnnxCall *c) {
   Value *bias = onnx_in(c, 2);
-  Value *y = build(c->b, OP_matmul, 1, INS(c->in[0], c->in[1]),
-                   ATTRS(at_i(matmul, transa, onnx_flag(c, "transA", 0)), at_i(matmul, transb, onnx_flag(c, "transB", 0))));
+  Value *y =
+      build(c->b, OP_matmul, 1, INS(c->in[0], c->in[1]),
+            ATTRS(at_i(matmul, transa, onnx_flag(c, "transA", 0)), at_i(matmul, transb, onnx_flag(c, "transB", 0))));
   if (!b_typed(y)) return onnx_result(c, y);
   y = build_cast(c->b, y, b_dtype(c->in[0]));
   if (!times(c, &y, "alpha") || (bias && !times(c, &bias, "beta"))) return false;
@@ -193,7 +194,8 @@ bool onnx_import_batch_norm(OnnxCall *c) {
 }
 
 static Value *layernorm(Builder *b, Value *x, Value *scale, Value *bias, int axis, double epsilon) {
-  return build(b, OP_layernorm, 1, INS(x, scale, bias), ATTRS(at_i(layernorm, axis, axis), at_f(layernorm, epsilon, epsilon)));
+  return build(b, OP_layernorm, 1, INS(x, scale, bias),
+               ATTRS(at_i(layernorm, axis, axis), at_f(layernorm, epsilon, epsilon)));
 }
 
 /* Is v's shape what a norm from `axis` on takes as its scale? */
@@ -206,7 +208,8 @@ static bool covers(const Value *x, const Value *v, int axis) {
 
 bool onnx_import_layer_norm(OnnxCall *c) {
   int axis;
-  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
+  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis))
+    return false;
   Builder *b = c->b;
   Value *x = c->in[0], *scale = c->in[1], *bias = onnx_in(c, 2);
   bool direct = covers(x, scale, axis) && (!bias || covers(x, bias, axis));
@@ -219,7 +222,8 @@ bool onnx_import_layer_norm(OnnxCall *c) {
 
 bool onnx_import_rms_norm(OnnxCall *c) {
   int axis;
-  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
+  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis))
+    return false;
   Builder *b = c->b;
   Value *x = c->in[0], *scale = c->in[1];
   bool direct = covers(x, scale, axis), both = onnx_wants(c, 1);
@@ -253,7 +257,8 @@ bool onnx_import_group_norm(OnnxCall *c) {
   Dim d[MAX_RANK] = {b_dim(b, x, 0), b_size(b, groups), b_size_div(b, b_dim(b, x, 1), groups)};
   for (int i = 2; i < rank; i++) d[i + 1] = b_dim(b, x, i);
   Value *scale = build_cast(b, c->in[1], wide), *bias = build_cast(b, c->in[2], wide);
-  Value *y = layernorm(b, b_reshape(b, build_cast(b, x, wide), rank + 1, d), NULL, NULL, 2, onnx_float(c, "epsilon", 1e-5f));
+  Value *y =
+      layernorm(b, b_reshape(b, build_cast(b, x, wide), rank + 1, d), NULL, NULL, 2, onnx_float(c, "epsilon", 1e-5f));
   bool by_group = c->opset < 21;
   if (!by_group) y = b_reshape(b, y, rank, x->type->dim);
   y = b_add(b, b_mul(b, y, per_channel(b, scale, b_rank(y))), per_channel(b, bias, b_rank(y)));
@@ -268,7 +273,8 @@ bool onnx_import_lp_norm(OnnxCall *c) {
   if (!onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
   Builder *b = c->b;
   Value *x = c->in[0];
-  Value *sum = b_reduce(b, OP_reduce_sum, p == 1 ? build_unary(b, OP_abs, x) : b_mul(b, x, x), 1, &(int64_t){axis}, true);
+  Value *sum =
+      b_reduce(b, OP_reduce_sum, p == 1 ? build_unary(b, OP_abs, x) : b_mul(b, x, x), 1, &(int64_t){axis}, true);
   Value *norm = p == 1 ? sum : build_unary(b, OP_sqrt, sum), *zero = b_num(b, x, 0);
   return onnx_result(c, b_where(b, build_binary(b, OP_eq, norm, zero), zero, b_div(b, x, norm)));
 }

@@ -19,8 +19,8 @@ static Value *quant_operand(Builder *b, Value *v) { return v && b_rank(v) == 1 &
 bool onnx_import_quantize(OnnxCall *c) {
   Dtype to, precision;
   int axis;
-  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_dtype(c, "precision", DT_none, &precision) || !onnx_typed(c) ||
-      !quant_axis(c, &axis))
+  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_dtype(c, "precision", DT_none, &precision) ||
+      !onnx_typed(c) || !quant_axis(c, &axis))
     return false;
   Builder *b = c->b;
   Value *x = c->in[0], *scale = c->in[1], *zero = onnx_in(c, 2);
@@ -29,7 +29,8 @@ bool onnx_import_quantize(OnnxCall *c) {
     return onnx_invalid(c, "output_dtype is %s, the zero point %s", dtype_name(to), dtype_name(b_dtype(zero)));
   if (dtype_is_int(b_dtype(x))) x = build_cast(b, x, b_dtype(scale));
   Value *v = build(b, OP_quantize, 1, INS(x, quant_operand(b, scale), quant_operand(b, zero)),
-                   ATTRS(at_i(quantize, to, to), at_i(quantize, axis, axis), at_i(quantize, block, onnx_int(c, "block_size", 0)),
+                   ATTRS(at_i(quantize, to, to), at_i(quantize, axis, axis),
+                         at_i(quantize, block, onnx_int(c, "block_size", 0)),
                          at_i(quantize, saturate, onnx_flag(c, "saturate", 1)), at_i(quantize, precision, precision)));
   return onnx_result(c, v);
 }
@@ -82,7 +83,8 @@ bool onnx_import_qlinear_matmul(OnnxCall *c) {
   if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Dtype t = b_dtype(c->in[7]);
-  if (!dtype_is_int(t)) return onnx_refuse(c, "use DequantizeLinear, MatMul and QuantizeLinear", "codes of type %s", dtype_name(t));
+  if (!dtype_is_int(t))
+    return onnx_refuse(c, "use DequantizeLinear, MatMul and QuantizeLinear", "codes of type %s", dtype_name(t));
   Value *x = centred(b, c->in[0], per_row(b, c->in[2])), *y = centred(b, c->in[3], c->in[5]);
   Value *product = build_cast(b, b_matmul(b, x, y, false), DT_f32);
   Value *factor = b_mul(b, build_cast(b, per_row(b, c->in[1]), DT_f32), build_cast(b, c->in[4], DT_f32));

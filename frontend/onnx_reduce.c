@@ -56,8 +56,12 @@ static Value *reduce_named(Builder *b, const char *what, Value *x, Axes a) {
 }
 
 static bool reduce_call(OnnxCall *c, Axes a) {
-  static const struct { const char *what; Op op; } plain[] = {
-    {"Sum", OP_reduce_sum}, {"Mean", OP_reduce_mean}, {"Prod", OP_reduce_prod}, {"Max", OP_reduce_max}, {"Min", OP_reduce_min},
+  static const struct {
+    const char *what;
+    Op op;
+  } plain[] = {
+      {"Sum", OP_reduce_sum}, {"Mean", OP_reduce_mean}, {"Prod", OP_reduce_prod},
+      {"Max", OP_reduce_max}, {"Min", OP_reduce_min},
   };
   const char *what = c->type + strlen("Reduce");
   for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -69,7 +73,8 @@ bool onnx_import_reduce_1(OnnxCall *c) { return reduce_call(c, axes_of_attribute
 bool onnx_import_reduce(OnnxCall *c) { return reduce_call(c, axes_of_operand(c)); }
 
 /* The two share one layout of attributes. */
-_Static_assert(attr_slot(argmax, axis) == attr_slot(argmin, axis) && attr_slot(argmax, keep) == attr_slot(argmin, keep) &&
+_Static_assert(attr_slot(argmax, axis) == attr_slot(argmin, axis) &&
+                   attr_slot(argmax, keep) == attr_slot(argmin, keep) &&
                    attr_slot(argmax, last) == attr_slot(argmin, last),
                "argmax and argmin have the same attributes");
 
@@ -88,8 +93,9 @@ _Static_assert(attr_slot(cumsum, exclusive) == attr_slot(cumprod, exclusive) &&
 bool onnx_import_cumulate(OnnxCall *c) {
   Op op = strcmp(c->type, "CumSum") == 0 ? OP_cumsum : OP_cumprod;
   if (!onnx_typed(c)) return false;
-  Value *v = build(c->b, op, 1, INS(c->in[0], b_scalar(c->b, c->in[1])),
-                   ATTRS(at_i(cumsum, exclusive, onnx_flag(c, "exclusive", 0)), at_i(cumsum, reverse, onnx_flag(c, "reverse", 0))));
+  Value *v = build(
+      c->b, op, 1, INS(c->in[0], b_scalar(c->b, c->in[1])),
+      ATTRS(at_i(cumsum, exclusive, onnx_flag(c, "exclusive", 0)), at_i(cumsum, reverse, onnx_flag(c, "reverse", 0))));
   return onnx_result(c, v);
 }
 

@@ -26,18 +26,21 @@ bool onnx_import_size(OnnxCall *c) {
 static Value *element_of(OnnxCall *c, Constant *k) {
   if (!k) return build_scalar_f(c->b, DT_f32, 0);
   uint64_t bits;
-  if (k->kind == CONSTANT_SPLAT) bits = dtype_get_bits(k->type->dtype, k->bytes, 0);
+  if (k->kind == CONSTANT_SPLAT)
+    bits = dtype_get_bits(k->type->dtype, k->bytes, 0);
   else {
     const void *data = constant_data(c->b->module, k, c->b->loc);
     if (!data) return NULL;
     bits = dtype_get_bits(k->type->dtype, data, 0);
   }
-  return build_const(c->b, constant_splat(c->b->module, type_tensor(c->b->module->types, k->type->dtype, 0, NULL), bits));
+  return build_const(c->b,
+                     constant_splat(c->b->module, type_tensor(c->b->module->types, k->type->dtype, 0, NULL), bits));
 }
 
 bool onnx_import_constant_of_shape(OnnxCall *c) {
   Constant *k = onnx_tensor(c, "value");
-  if (k && !dim_is(type_elements(c->b->module->dims, k->type), 1)) return onnx_invalid(c, "value has more than one element");
+  if (k && !dim_is(type_elements(c->b->module->dims, k->type), 1))
+    return onnx_invalid(c, "value has more than one element");
   Value *x = element_of(c, k);
   if (!x) return false;
   return onnx_result(c, build(c->b, OP_expand, 1, INS(x, c->in[0]), NO_ATTRS));
@@ -108,7 +111,8 @@ bool onnx_import_concat(OnnxCall *c) {
 }
 
 static bool split(OnnxCall *c, Value *sizes) {
-  Value *first = build(c->b, OP_split, c->n_out, INS(c->in[0], sizes), ATTRS(at_i(split, axis, onnx_int(c, "axis", 0))));
+  Value *first =
+      build(c->b, OP_split, c->n_out, INS(c->in[0], sizes), ATTRS(at_i(split, axis, onnx_int(c, "axis", 0))));
   if (!onnx_result(c, first)) return false;
   for (int i = 1; i < c->n_out; i++) c->out[i] = value_sibling(first, i);
   return true;
@@ -124,7 +128,8 @@ bool onnx_import_split(OnnxCall *c) {
 
 bool onnx_import_slice_1(OnnxCall *c) {
   Value *v = build(c->b, OP_slice, 1,
-                   INS(c->in[0], onnx_ints_value(c, "starts"), onnx_ints_value(c, "ends"), onnx_ints_value(c, "axes")), NO_ATTRS);
+                   INS(c->in[0], onnx_ints_value(c, "starts"), onnx_ints_value(c, "ends"), onnx_ints_value(c, "axes")),
+                   NO_ATTRS);
   return onnx_result(c, v);
 }
 
@@ -147,7 +152,9 @@ bool onnx_import_pad_2(OnnxCall *c) {
 }
 
 bool onnx_import_pad_11(OnnxCall *c) { return pad(c, "constant reflect edge", c->in[1], onnx_in(c, 2), onnx_in(c, 3)); }
-bool onnx_import_pad(OnnxCall *c) { return pad(c, "constant reflect edge wrap", c->in[1], onnx_in(c, 2), onnx_in(c, 3)); }
+bool onnx_import_pad(OnnxCall *c) {
+  return pad(c, "constant reflect edge wrap", c->in[1], onnx_in(c, 2), onnx_in(c, 3));
+}
 
 /* ---- by index ---- */
 
@@ -168,7 +175,9 @@ bool onnx_import_gather_nd(OnnxCall *c) {
   return onnx_result(c, v);
 }
 
-static bool reduction(OnnxCall *c, const char **out) { return onnx_word(c, "reduction", "none", "none add mul max min", out); }
+static bool reduction(OnnxCall *c, const char **out) {
+  return onnx_word(c, "reduction", "none", "none add mul max min", out);
+}
 
 bool onnx_import_scatter_elements(OnnxCall *c) {
   const char *how;
@@ -201,7 +210,8 @@ bool onnx_import_tensor_scatter(OnnxCall *c) {
   if (!onnx_word(c, "mode", "linear", "linear circular", &mode) || !onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *cache = c->in[0], *update = c->in[1], *start = onnx_in(c, 2);
-  if (!onnx_need_rank(c, update, b_rank(cache), "update") || !onnx_axis(c, onnx_int(c, "axis", -2), b_rank(cache), &axis))
+  if (!onnx_need_rank(c, update, b_rank(cache), "update") ||
+      !onnx_axis(c, onnx_int(c, "axis", -2), b_rank(cache), &axis))
     return false;
   if (axis == 0) return onnx_invalid(c, "axis is the batch");
   Value *positions = b_unsqueeze(b, b_iota(b, b_dim(b, update, axis)), 0);
@@ -219,7 +229,8 @@ bool onnx_import_range(OnnxCall *c) {
   /* The op computes each element at once, which no stash type makes more exact. */
   if (stash != 1 && stash != 11) return onnx_refuse(c, NULL, "stash_type is %lld, not float", (long long)stash);
   if (!onnx_typed(c)) return false;
-  Value *v = build(c->b, OP_range, 1, INS(b_scalar(c->b, c->in[0]), b_scalar(c->b, c->in[1]), b_scalar(c->b, c->in[2])), NO_ATTRS);
+  Value *v = build(c->b, OP_range, 1, INS(b_scalar(c->b, c->in[0]), b_scalar(c->b, c->in[1]), b_scalar(c->b, c->in[2])),
+                   NO_ATTRS);
   return onnx_result(c, v);
 }
 
@@ -230,7 +241,8 @@ bool onnx_import_one_hot(OnnxCall *c) {
   int axis;
   if (!onnx_typed(c)) return false;
   Builder *b = c->b;
-  Value *index = build_cast(b, c->in[0], DT_i64), *depth = b_scalar(b, build_cast(b, c->in[1], DT_i64)), *values = c->in[2];
+  Value *index = build_cast(b, c->in[0], DT_i64), *depth = b_scalar(b, build_cast(b, c->in[1], DT_i64)),
+        *values = c->in[2];
   int rank = b_rank(index) + 1;
   if (!onnx_need_rank(c, values, 1, "values") || !onnx_axis(c, onnx_int(c, "axis", -1), rank, &axis)) return false;
   Value *negative = build_binary(b, OP_lt, index, b_num(b, index, 0));

@@ -6,7 +6,7 @@
 #define DOMAIN_ai ""
 #define DOMAIN_ms "com.microsoft"
 #define MANY OP_MANY
-#define ONNX(domain, type, since, min_in, max_in, min_out, max_out, attributes, importer, note) \
+#define ONNX(domain, type, since, min_in, max_in, min_out, max_out, attributes, importer, note)                        \
   {DOMAIN_##domain, #type, since, min_in, max_in, min_out, max_out, attributes, onnx_import_##importer, note},
 static const OnnxRow table[] = {
 #include "frontend/onnx_ops.def"
