@@ -20,14 +20,16 @@ struct Tensor {
   void *data;
   Tensor *owner; /* whose memory `data` is, when not its own; NULL and !owned: mapped or static memory */
   bool owned;
+  struct Budget *budget; /* what its own memory counts against, or NULL */
   Tensor *scale, *zero;
   struct StateValue *state; /* of a value of state type, which has no data */
 };
 
-/* An instance of a state. Fields are [batch, capacity, row..]. */
+/* An instance of a state. Fields are [batch, capacity, row..]; rows are found by state_row(). */
 typedef struct StateValue {
-  const State *decl;
+  State *decl;
   int64_t *length; /* [batch] */
+  int64_t *first;  /* [batch]: positions before it have been overwritten, and a shorter length brings none back */
   Tensor **field;
 } StateValue;
 
@@ -36,7 +38,8 @@ typedef struct Evaluator Evaluator;
 typedef struct EvalOptions {
   int64_t max_memory; /* bytes of tensors alive at once; 0: no bound */
   int64_t max_steps;  /* nodes run; 0: no bound */
-  /* Called for each result of each node, if set: `lathe verify --each` and the tests look at values by name here. */
+  /* Called for each result of each node, if set: `lathe verify --each` and the tests look at values by name here. It
+   * must not print the function, nor change it: the values' numbers are the evaluator's while it runs. */
   void (*watch)(void *ctx, const Node *n, int index, const Tensor *t);
   void *watch_ctx;
 } EvalOptions;
@@ -47,9 +50,10 @@ void eval_free(Evaluator *e);
 /* Runs a function. Arguments are borrowed; an argument of state type may be NULL: a fresh, empty state. Results are the
  * caller's to release. False after a diag_error on the module's diag. */
 bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **result);
-/* A constant's value; for CONSTANT_EXPR, computed (and kept) when first asked for. */
+/* A constant's value, the caller's to release; splats and expressions are computed (and kept) when first asked for.
+ * NULL after a diag_error. */
 Tensor *eval_constant(Evaluator *e, Constant *c);
-/* One pure node on given operands, for folding. */
+/* One node without regions on given operands (not const, dims or call), for folding. Results are the caller's. */
 bool eval_node(Evaluator *e, const Node *n, Tensor *const *in, Tensor **out);
 
 /* ---- tensors ---- */
@@ -58,6 +62,7 @@ bool eval_node(Evaluator *e, const Node *n, Tensor *const *in, Tensor **out);
 Tensor *tensor_new(Evaluator *e, Dtype t, int rank, const int64_t *dim);
 Tensor *tensor_over(Dtype t, int rank, const int64_t *dim, const void *data); /* borrows static or mapped memory */
 Tensor *tensor_like(Evaluator *e, Type concrete);
+Tensor *tensor_view(Tensor *t, int rank, const int64_t *dim); /* the same elements in another shape: shares the memory */
 Tensor *tensor_ref(Tensor *t);
 void tensor_release(Tensor *t);
 Type tensor_type(Module *m, const Tensor *t);
@@ -69,6 +74,10 @@ void tensor_write_f(Tensor *t, int64_t from, int64_t n, const double *v);
 /* An encoded tensor's number at i: scale * (code - zero). */
 double tensor_decoded(const Tensor *t, int64_t i);
 
+/* A fresh, empty state, and a copy; NULL after an error. */
+Tensor *tensor_state(Evaluator *e, State *s);
+Tensor *tensor_state_copy(Evaluator *e, const StateValue *s);
+
 /* ---- what an op's eval_<name> gets ---- */
 
 struct EvalCall {
@@ -79,10 +88,13 @@ struct EvalCall {
   Tensor *const *in; /* NULL where left out */
   Tensor **out;      /* allocated by the inferred types, zeroed; state results are NULL: the op sets them */
 };
+/* An operand with one reference is used by nobody after this node, so a state may be changed in place. An op that only
+ * renames memory may release out[0] and set another tensor of that shape (tensor_view). */
 
 /* An operand; NULL where it is left out, at the end, too. */
 static inline const Tensor *eval_in(const EvalCall *c, int i) { return i < c->n_in ? c->in[i] : NULL; }
 
+/* Reports at the node's place and returns false. */
 bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- scalars: shared by eval_elementwise, the kernel interpreter and folding ---- */
