@@ -17,15 +17,18 @@ bool infer_error(Infer *c, const char *fmt, ...) {
 
 bool infer_plain(Infer *c, int operand) {
   Type t = c->in[operand];
+  if (!t) return infer_error(c, "operand %d is missing", operand);
   if (type_is_tensor(t) && !t->encoded) return true;
   return infer_error(c, "operand %d is %s, and must be a plain tensor", operand, type_text(c->module->arena, t));
 }
 
 bool infer_result(Infer *c, int result, Dtype t, int rank, const Dim *dim) {
   if (rank > MAX_RANK) return infer_error(c, "result of rank %d, and %d is the most", rank, MAX_RANK);
-  for (int i = 0; i < rank; i++)
+  for (int i = 0; i < rank; i++) {
     if (dim_is_const(dim[i]) && dim[i]->constant < 0)
       return infer_error(c, "size %lld of the result's axis %d", (long long)dim[i]->constant, i);
+    if (c->value && !dim_is_const(dim[i])) return infer_error(c, "the size of the result's axis %d is past 64 bits", i);
+  }
   c->out[result] = type_tensor(c->module->types, t, rank, dim);
   return true;
 }
@@ -384,7 +387,7 @@ bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n) {
 /* The operand's contents while evaluating, if there are no more than `max` of them. */
 static const Tensor *known_ints(Infer *c, int operand, int max) {
   const Tensor *t = c->value ? c->value[operand] : NULL;
-  return t && t->rank <= 1 && t->count <= max && t->data && !t->encoded ? t : NULL;
+  return t && t->rank <= 1 && t->count <= max && !t->encoded ? t : NULL;
 }
 
 bool infer_ints(Infer *c, int operand, int max, Dim *out, int *n) {
