@@ -198,40 +198,25 @@ static Value *layernorm(Builder *b, Value *x, Value *scale, Value *bias, int axi
                ATTRS(at_i(layernorm, axis, axis), at_f(layernorm, epsilon, epsilon)));
 }
 
-/* Is v's shape what a norm from `axis` on takes as its scale? */
-static bool covers(const Value *x, const Value *v, int axis) {
-  if (b_rank(v) != b_rank(x) - axis) return false;
-  for (int i = axis; i < b_rank(x); i++)
-    if (x->type->dim[i] != v->type->dim[i - axis]) return false;
-  return true;
-}
-
 bool onnx_import_layer_norm(OnnxCall *c) {
-  int axis;
-  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis))
-    return false;
-  Builder *b = c->b;
-  Value *x = c->in[0], *scale = c->in[1], *bias = onnx_in(c, 2);
-  bool direct = covers(x, scale, axis) && (!bias || covers(x, bias, axis));
   int n = onnx_wants(c, 1) || onnx_wants(c, 2) ? 3 : 1;
-  Value *y = build(b, OP_layernorm, n, INS(x, direct ? scale : NULL, direct ? bias : NULL),
-                   ATTRS(at_i(layernorm, axis, axis), at_f(layernorm, epsilon, onnx_float(c, "epsilon", 1e-5f))));
-  for (int i = 1; i < n && i < c->n_out; i++) c->out[i] = build_cast(b, value_sibling(y, i), stash(b_dtype(x)));
-  return onnx_result(c, direct ? y : b_add_opt(b, b_mul(b, y, scale), bias));
+  if (!stash_is_known(c)) return false;
+  Value *y = build(
+      c->b, OP_layernorm, n, INS(c->in[0], c->in[1], onnx_in(c, 2)),
+      ATTRS(at_i(layernorm, axis, onnx_int(c, "axis", -1)), at_f(layernorm, epsilon, onnx_float(c, "epsilon", 1e-5f))));
+  for (int i = 1; i < n && i < c->n_out; i++) c->out[i] = value_sibling(y, i);
+  return onnx_result(c, y);
 }
 
+/* SimplifiedLayerNormalization gives 1/rms, too. */
 bool onnx_import_rms_norm(OnnxCall *c) {
-  int axis;
-  if (!stash_is_known(c) || !onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis))
-    return false;
-  Builder *b = c->b;
-  Value *x = c->in[0], *scale = c->in[1];
-  bool direct = covers(x, scale, axis), both = onnx_wants(c, 1);
-  /* SimplifiedLayerNormalization gives 1/rms, too. */
-  Value *y = build(b, OP_rmsnorm, both ? 2 : 1, INS(x, direct ? scale : NULL),
-                   ATTRS(at_i(rmsnorm, axis, axis), at_f(rmsnorm, epsilon, onnx_float(c, "epsilon", 1e-5f))));
-  if (both) c->out[1] = build_cast(b, value_sibling(y, 1), stash(b_dtype(x)));
-  return onnx_result(c, direct ? y : b_mul(b, y, scale));
+  bool both = onnx_wants(c, 1);
+  if (!stash_is_known(c)) return false;
+  Value *y = build(
+      c->b, OP_rmsnorm, both ? 2 : 1, INS(c->in[0], c->in[1]),
+      ATTRS(at_i(rmsnorm, axis, onnx_int(c, "axis", -1)), at_f(rmsnorm, epsilon, onnx_float(c, "epsilon", 1e-5f))));
+  if (both) c->out[1] = value_sibling(y, 1);
+  return onnx_result(c, y);
 }
 
 bool onnx_import_instance_norm(OnnxCall *c) {

@@ -67,15 +67,24 @@ bool onnx_import_dynamic_quantize(OnnxCall *c) {
 static Value *per_row(Builder *b, Value *v) { return v && needs_axis(v) ? b_unsqueeze(b, v, 1) : v; }
 
 static Value *centred(Builder *b, Value *x, Value *zero) {
-  x = build_cast(b, x, DT_i32);
-  return zero ? b_sub(b, x, build_cast(b, zero, DT_i32)) : x;
+  return zero ? b_sub(b, build_cast(b, x, DT_i32), build_cast(b, zero, DT_i32)) : x;
+}
+
+/* The i32 product of codes whose zero points may be left out. */
+static Value *integer_product(Builder *b, Value *x, Value *x_zero, Value *y, Value *y_zero) {
+  x = centred(b, x, x_zero);
+  y = centred(b, y, y_zero);
+  if (!x_zero != !y_zero) { /* one is i32, so the other must be, too */
+    x = build_cast(b, x, DT_i32);
+    y = build_cast(b, y, DT_i32);
+  }
+  return b_matmul(b, x, y, false);
 }
 
 bool onnx_import_matmul_integer(OnnxCall *c) {
   if (!onnx_typed(c)) return false;
   Builder *b = c->b;
-  Value *x = centred(b, c->in[0], per_row(b, onnx_in(c, 2))), *y = centred(b, c->in[1], onnx_in(c, 3));
-  return onnx_result(c, b_matmul(b, x, y, false));
+  return onnx_result(c, integer_product(b, c->in[0], per_row(b, onnx_in(c, 2)), c->in[1], onnx_in(c, 3)));
 }
 
 /* codes -> i32 product -> a multiple of the three scales -> codes */
@@ -85,8 +94,8 @@ bool onnx_import_qlinear_matmul(OnnxCall *c) {
   Dtype t = b_dtype(c->in[7]);
   if (!dtype_is_int(t))
     return onnx_refuse(c, "use DequantizeLinear, MatMul and QuantizeLinear", "codes of type %s", dtype_name(t));
-  Value *x = centred(b, c->in[0], per_row(b, c->in[2])), *y = centred(b, c->in[3], c->in[5]);
-  Value *product = build_cast(b, b_matmul(b, x, y, false), DT_f32);
+  Value *product = integer_product(b, c->in[0], per_row(b, c->in[2]), c->in[3], c->in[5]);
+  product = build_cast(b, product, DT_f32);
   Value *factor = b_mul(b, build_cast(b, per_row(b, c->in[1]), DT_f32), build_cast(b, c->in[4], DT_f32));
   Value *scale = build_cast(b, c->in[6], DT_f32), *zero = c->in[7];
   if (needs_axis(scale)) return onnx_refuse(c, NULL, "a scale for each row of the result");
