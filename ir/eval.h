@@ -94,6 +94,10 @@ struct EvalCall {
 /* An operand; NULL where it is left out, at the end, too. */
 static inline const Tensor *eval_in(const EvalCall *c, int i) { return i < c->n_in ? c->in[i] : NULL; }
 
+/* Room for n doubles, and a tensor's numbers as doubles; to be released. NULL after an error. */
+Tensor *eval_scratch(EvalCall *c, int64_t n);
+Tensor *eval_doubles(EvalCall *c, const Tensor *t);
+
 /* Reports at the node's place and returns false. */
 bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

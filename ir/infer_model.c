@@ -1,5 +1,6 @@
 /* infer_model.c -- result types of the model-level ops: norms, rope, attention, mixtures of experts. */
 #include "ir/infer.h"
+#include "ir/moe.h"
 
 /* ---- norms ---- */
 
@@ -132,23 +133,31 @@ static bool check_expert_weights(Infer *c, int operand, const char *what) {
   return !t || t->encoded || infer_float(c, operand, what);
 }
 
+bool moe_act(const char *name, MoeAct *act) {
+  static const char *const names[] = {"silu", "gelu", "gelu_tanh", "relu", "identity", "swiglu", "swiglu_halves"};
+  *act = MOE_SILU;
+  if (!name) return true;
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+    if (strcmp(name, names[i])) continue;
+    *act = (MoeAct)i;
+    return true;
+  }
+  return false;
+}
+
 /* What goes into w2: w1's rows, or half of them where gate and up are both in w1. */
-static bool expert_width(Infer *c, ShapeLetters *l, const char *act, Dim *width) {
-  static const char *const acts[] = {"silu", "gelu", "gelu_tanh", "relu", "identity", "swiglu", "swiglu_halves"};
-  const int n = sizeof acts / sizeof *acts;
-  int i = 0;
-  while (i < n && strcmp(act, acts[i])) i++;
-  if (i == n) return infer_error(c, "no activation %s in experts", act);
+static bool expert_width(Infer *c, ShapeLetters *l, Dim *width) {
+  const char *name = node_str(c->node, moe, act);
+  DimPool *p = c->module->dims;
   Dim rows = letter_dim(l, 'n');
-  bool halves = !strcmp(act, "swiglu_halves");
-  if (halves && infer_in(c, 6))
+  MoeAct act;
+  if (!moe_act(name, &act)) return infer_error(c, "no activation %s in experts", name);
+  if (act == MOE_SWIGLU_HALVES && infer_in(c, 6))
     return infer_error(c, "swiglu_halves has the up projection in w1, but there is a w3, too");
-  *width = rows;
-  if (!halves && !(!strcmp(act, "swiglu") && !infer_in(c, 6))) return true;
-  if (dim_is_const(rows) && rows->constant % 2)
-    return infer_error(c, "gate and up need an even number of rows in w1, not %lld", (long long)rows->constant);
-  *width = dim_floordiv(c->module->dims, rows, dim_const(c->module->dims, 2));
-  return true;
+  bool both = act == MOE_SWIGLU_HALVES || (act == MOE_SWIGLU && !infer_in(c, 6));
+  *width = both ? dim_floordiv(p, rows, dim_const(p, 2)) : rows;
+  if (!both || !dim_is_const(rows) || rows->constant % 2 == 0) return true;
+  return infer_error(c, "gate and up need an even number of rows in w1, not %lld", (long long)rows->constant);
 }
 
 bool infer_moe(Infer *c) {
@@ -156,14 +165,13 @@ bool infer_moe(Infer *c) {
   static const char *const pattern[] = {"rd", "re", "end", "efm", "en", "ef", "end", "en", "re"};
   ShapeLetters l = {0};
   int64_t k = node_int(c->node, moe, k);
-  const char *act = node_str(c->node, moe, act);
   for (int i = 0; i < 9; i++) {
     bool weights = i == 2 || i == 3 || i == 6;
     if (weights ? !check_expert_weights(c, i, name[i]) : !infer_float(c, i, name[i])) return false;
     if (!infer_shape(c, &l, i, name[i], pattern[i])) return false;
   }
   Dim experts = letter_dim(&l, 'e'), width = NULL;
-  if (!expert_width(c, &l, act ? act : "silu", &width)) return false;
+  if (!expert_width(c, &l, &width)) return false;
   if (!infer_same_dim(c, letter_dim(&l, 'm'), width, "the width between w1 and w2")) return false;
   if (k < 1 || (dim_is_const(experts) && k > experts->constant))
     return infer_error(c, "cannot choose %lld of %s experts", (long long)k, dim_text(c->module->arena, experts));

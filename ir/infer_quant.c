@@ -53,7 +53,7 @@ bool infer_quantize(Infer *c) {
   Dtype to = node_dtype(c->node, quantize, to), precision = node_dtype(c->node, quantize, precision);
   bool number = !x->encoded && (dtype_is_float(x->dtype) || dtype_is_int(x->dtype));
   if (!number) return infer_error(c, "cannot quantize %s", type_text(c->module->arena, x));
-  if (!dtype_is_int(to) && !(dtype_is_float(to) && dtype_bits(to) <= 8))
+  if (dtype_bits(to) > 16 || (dtype_is_float(to) && dtype_bits(to) > 8) || to == DT_bool)
     return infer_error(c, "cannot quantize to %s", dtype_name(to));
   if (precision != DT_none && !dtype_is_float(precision))
     return infer_error(c, "precision must be a float type, not %s", dtype_name(precision));

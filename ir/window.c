@@ -39,6 +39,7 @@ static bool read_list(const Attr *a, int n, int64_t least, int64_t dflt, int64_t
 }
 
 const char *window_read(const Node *n, int axes, const int64_t *kernel, Window *w) {
+  if (axes < 1 || axes > WINDOW_AXES) return "a window slides along one or two axes";
   WindowAttrs a = window_attrs(n);
   int64_t pads[2 * WINDOW_AXES];
   *w = (Window){.axes = axes, .ceil = a.ceil};
