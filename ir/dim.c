@@ -8,6 +8,7 @@
 
 #include "ir/checked.h"
 #include "ir/fatal.h"
+#include "ir/text_lex.h"
 
 enum { MAX_TERMS = 100, MAX_ATOMS = 12, MAX_DEPTH = 16 };
 
@@ -478,29 +479,50 @@ Dim dim_substitute(DimPool *p, Dim d, const Dim *with, int n) {
 
 /* ---- text ---- */
 
-static char *term_text(Arena *a, const DimTerm *t, bool first) {
-  char *s = t->coef < 0 ? "-" : first ? "" : "+";
+static const char *const function_name[] = {[DIM_KIND_FLOORDIV] = "floordiv", [DIM_KIND_MOD] = "mod",
+                                            [DIM_KIND_MIN] = "min", [DIM_KIND_MAX] = "max"};
+
+static void print_term(FILE *out, const DimTerm *t, bool first) {
   bool unit = t->coef == 1 || t->coef == -1;
-  if (!unit) s = arena_printf(a, "%s%" PRIu64, s, t->coef < 0 ? 0 - (uint64_t)t->coef : (uint64_t)t->coef);
-  for (int i = 0; i < t->n_atoms; i++)
-    s = arena_printf(a, "%s%s%s", s, unit && i == 0 ? "" : "*", dim_text(a, t->atom[i]));
-  return s;
+  fputs(t->coef < 0 ? "-" : first ? "" : "+", out);
+  if (!unit) fprintf(out, "%" PRIu64, t->coef < 0 ? 0 - (uint64_t)t->coef : (uint64_t)t->coef);
+  for (int i = 0; i < t->n_atoms; i++) {
+    if (!unit || i) fputc('*', out);
+    dim_print(out, t->atom[i]);
+  }
 }
 
-static char *sum_text(Arena *a, Dim d) {
-  char *s = "";
-  for (int i = 0; i < d->n_terms; i++) s = arena_printf(a, "%s%s", s, term_text(a, &d->term[i], i == 0));
-  if (d->n_terms == 0) return arena_printf(a, "%" PRId64, d->constant);
-  return d->constant ? arena_printf(a, "%s%+" PRId64, s, d->constant) : s;
+static void print_sum(FILE *out, Dim d) {
+  for (int i = 0; i < d->n_terms; i++) print_term(out, &d->term[i], i == 0);
+  if (d->n_terms == 0) fprintf(out, "%" PRId64, d->constant);
+  else if (d->constant) fprintf(out, "%+" PRId64, d->constant);
+}
+
+/* A symbol may have any name; one that would be read as something else stands in quotes. */
+static void print_symbol(FILE *out, const char *name) {
+  bool taken = false;
+  for (int i = DIM_KIND_FLOORDIV; i <= DIM_KIND_MAX; i++) taken |= strcmp(name, function_name[i]) == 0;
+  if (taken) text_quote(out, name);
+  else text_word(out, name);
+}
+
+void dim_print(FILE *out, Dim d) {
+  switch (d->kind) {
+  case DIM_KIND_UNKNOWN: fputc('?', out); return;
+  case DIM_KIND_SUM: print_sum(out, d); return;
+  case DIM_KIND_SYMBOL: print_symbol(out, d->symbol->name); return;
+  default: break;
+  }
+  fprintf(out, "%s(", function_name[d->kind]);
+  dim_print(out, d->a);
+  fputc(',', out);
+  dim_print(out, d->b);
+  fputc(')', out);
 }
 
 char *dim_text(Arena *a, Dim d) {
-  static const char *const name[] = {[DIM_KIND_FLOORDIV] = "floordiv", [DIM_KIND_MOD] = "mod",
-                                     [DIM_KIND_MIN] = "min", [DIM_KIND_MAX] = "max"};
-  switch (d->kind) {
-  case DIM_KIND_UNKNOWN: return arena_string(a, "?", 1);
-  case DIM_KIND_SUM: return sum_text(a, d);
-  case DIM_KIND_SYMBOL: return arena_string(a, d->symbol->name, strlen(d->symbol->name));
-  default: return arena_printf(a, "%s(%s,%s)", name[d->kind], dim_text(a, d->a), dim_text(a, d->b));
-  }
+  TextBuffer b;
+  text_buffer_open(&b);
+  dim_print(b.out, d);
+  return text_buffer_close(&b, a);
 }

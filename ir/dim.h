@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "ir/arena.h"
 
@@ -77,6 +78,7 @@ Dim dim_substitute(DimPool *p, Dim d, const Dim *with, int n);
 bool dim_at_least(Dim d, int64_t v);
 
 /* As text: `2*past+seq+1`, `floordiv(past+seq,2)`, `?`. */
+void dim_print(FILE *out, Dim d);
 char *dim_text(Arena *a, Dim d);
 
 #endif

@@ -2,7 +2,10 @@
 #include "ir/text_lex.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "ir/fatal.h"
 
 static bool is_digit(int c) { return c >= '0' && c <= '9'; }
 static bool is_alpha(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -176,8 +179,28 @@ void text_quote(FILE *out, const char *string) {
   fputc('"', out);
 }
 
+bool text_is_word(const char *s) { return text_is_plain(s) && !is_digit(*s) && *s != '.' && *s != '$'; }
+
+void text_word(FILE *out, const char *s) {
+  if (text_is_word(s)) fputs(s, out);
+  else text_quote(out, s);
+}
+
 void text_name(FILE *out, char sigil, const char *s) {
   fputc(sigil, out);
   if (text_is_plain(s)) fputs(s, out);
   else text_quote(out, s);
+}
+
+void text_buffer_open(TextBuffer *b) {
+  *b = (TextBuffer){0};
+  b->out = open_memstream(&b->text, &b->size);
+  if (!b->out) fatal_resource("out of memory");
+}
+
+char *text_buffer_close(TextBuffer *b, Arena *a) {
+  if (fclose(b->out) != 0) fatal_resource("out of memory");
+  char *s = arena_string(a, b->text, b->size);
+  free(b->text);
+  return s;
 }

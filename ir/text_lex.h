@@ -45,9 +45,23 @@ bool token_decode(Arena *a, Token t, const char **out);
 
 /* May be written without quotes behind % and @. */
 bool text_is_plain(const char *s);
+/* Is read as one word. */
+bool text_is_word(const char *s);
 /* In quotes, with escapes for quotes, backslashes, control characters and what is not UTF-8. */
 void text_quote(FILE *out, const char *s);
+/* Without quotes where it is a word. */
+void text_word(FILE *out, const char *s);
 /* sigil and name, quoted where needed. */
 void text_name(FILE *out, char sigil, const char *s);
+
+/* Prints to a string: open, print to `out`, close. */
+typedef struct TextBuffer {
+  FILE *out;
+  char *text;
+  size_t size;
+} TextBuffer;
+
+void text_buffer_open(TextBuffer *b);
+char *text_buffer_close(TextBuffer *b, Arena *a);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "ir/fatal.h"
 #include "ir/ir.h"
+#include "ir/text_lex.h"
 
 struct TypePool {
   Arena *arena;
@@ -134,28 +135,52 @@ bool type_refines(Type declared, Type inferred) {
   return true;
 }
 
-char *encoding_text(Arena *a, Encoding e) {
-  const char *zero = e.zero ? dtype_name(e.zero) : "";
-  return arena_printf(a, "%sg%d<%s%s%s>", dtype_name(e.code), e.group, dtype_name(e.scale), e.zero ? "," : "", zero);
+void encoding_print(FILE *out, Encoding e) {
+  fprintf(out, "%sg%d<%s", dtype_name(e.code), e.group, dtype_name(e.scale));
+  if (e.zero) fprintf(out, ",%s", dtype_name(e.zero));
+  fputc('>', out);
 }
 
-static char *tensor_text(Arena *a, Type t) {
-  char *s = t->encoded ? encoding_text(a, t->enc) : arena_printf(a, "%s", dtype_name(t->dtype));
-  s = arena_printf(a, "%s[", s);
-  for (int i = 0; i < t->rank; i++) s = arena_printf(a, "%s%s%s", s, i ? "," : "", dim_text(a, t->dim[i]));
-  return arena_printf(a, "%s]", s);
+static void print_tensor(FILE *out, Type t) {
+  if (t->encoded) encoding_print(out, t->enc);
+  else fputs(dtype_name(t->dtype), out);
+  fputc('[', out);
+  for (int i = 0; i < t->rank; i++) {
+    if (i) fputc(',', out);
+    dim_print(out, t->dim[i]);
+  }
+  fputc(']', out);
+}
+
+static void print_state(FILE *out, Type t) {
+  fputs("state<", out);
+  text_name(out, '@', t->state->name);
+  fputc('>', out);
+}
+
+void type_print(FILE *out, Type t) {
+  if (!t) { fputs("(no type)", out); return; }
+  const char *name = dtype_name(t->dtype);
+  switch (t->kind) {
+  case TYPE_TENSOR: print_tensor(out, t); break;
+  case TYPE_STATE: print_state(out, t); break;
+  case TYPE_SCALAR: fputs(name, out); break;
+  case TYPE_VECTOR: fprintf(out, "%sx%" PRId64, name, t->lanes); break;
+  case TYPE_BUFFER: fprintf(out, "buf<%s>", name); break;
+  case TYPE_SHARED: fprintf(out, "shared<%s,%" PRId64 ">", name, t->lanes); break;
+  }
+}
+
+char *encoding_text(Arena *a, Encoding e) {
+  TextBuffer b;
+  text_buffer_open(&b);
+  encoding_print(b.out, e);
+  return text_buffer_close(&b, a);
 }
 
 char *type_text(Arena *a, Type t) {
-  if (!t) return arena_printf(a, "(no type)");
-  const char *name = dtype_name(t->dtype);
-  switch (t->kind) {
-  case TYPE_TENSOR: return tensor_text(a, t);
-  case TYPE_STATE: return arena_printf(a, "state<@%s>", t->state->name);
-  case TYPE_SCALAR: return arena_printf(a, "%s", name);
-  case TYPE_VECTOR: return arena_printf(a, "%sx%" PRId64, name, t->lanes);
-  case TYPE_BUFFER: return arena_printf(a, "buf<%s>", name);
-  case TYPE_SHARED: break;
-  }
-  return arena_printf(a, "shared<%s,%" PRId64 ">", name, t->lanes);
+  TextBuffer b;
+  text_buffer_open(&b);
+  type_print(b.out, t);
+  return text_buffer_close(&b, a);
 }

@@ -62,6 +62,8 @@ Dim type_elements(DimPool *p, Type t);
 bool type_refines(Type declared, Type inferred);
 
 bool encoding_equal(Encoding a, Encoding b);
+void encoding_print(FILE *out, Encoding e);
+void type_print(FILE *out, Type t);
 char *encoding_text(Arena *a, Encoding e);
 char *type_text(Arena *a, Type t);
 

@@ -1,0 +1,89 @@
+/* text_parser.h -- what the parts of the parser share: text_parse.c (declarations, functions, nodes), text_parse_type.c
+ * (tokens, sizes, types), text_parse_value.c (literals, attributes). */
+#ifndef LATHE_TEXT_PARSER_H
+#define LATHE_TEXT_PARSER_H
+
+#include "ir/ir.h"
+#include "ir/text_lex.h"
+
+enum { MAX_DEPTH = 64, MAX_ERRORS = 100 };
+
+/* A name that a function's text has defined. Entries stay when their block ends, for the message. */
+typedef struct Entry {
+  const char *name;
+  uint32_t func; /* the number of the function whose name this is */
+  char kind;     /* '%' a value, '#' a value by its number, '<' a symbol */
+  bool gone;     /* its block has ended */
+  int line;
+  void *what;    /* Value or Symbol; NULL: it had an error, which has been reported */
+} Entry;
+
+typedef struct Names {
+  VEC(Entry) entry;
+  int *slot; /* index + 1, or 0 */
+  size_t cap;
+} Names;
+
+/* A call of a function that may come later. */
+typedef struct Fixup {
+  Attr *attr;
+  const char *name;
+  int line;
+} Fixup;
+
+typedef struct Parser {
+  Lexer lex;
+  Token tok;
+  const char *file;
+  Arena *arena, *scratch;
+  Diag *diag;
+  Module *m;
+  Func *func; /* whose body is being read, or NULL */
+  uint32_t func_number;
+  Names names;
+  int depth, errors;
+  size_t memory; /* the most that the arenas may hold */
+  bool stopped;  /* too many errors, or too much memory: nothing more is read or reported */
+  VEC(Fixup) calls;
+  VEC(Token) results;  /* a stack: of the nodes being read, from the outermost on */
+  VEC(Value *) in;     /* operands of the node being read */
+  VEC(uint64_t) words; /* elements of the list being read */
+  VEC(double) floats;
+  VEC(Dim) dims;
+} Parser;
+
+/* ---- tokens ---- */
+
+bool parse_fail(Parser *p, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void parse_stop(Parser *p);
+void parse_advance(Parser *p);
+/* expected `what`, found the token. */
+bool parse_unexpected(Parser *p, const char *what);
+bool parse_expect(Parser *p, int kind, const char *what);
+bool parse_accept(Parser *p, int kind);
+bool parse_accept_word(Parser *p, const char *word);
+bool parse_decode(Parser *p, Token t, const char **out);
+bool parse_module_name(Parser *p, const char **out);          /* @name */
+bool parse_word_or_string(Parser *p, const char *what, const char **out);
+bool parse_integer(Parser *p, const char *what, int64_t *out); /* with a sign */
+const char *parse_shown(Parser *p);                           /* the token, for a message */
+
+Entry *names_find(Parser *p, char kind, const char *name);
+/* Reports a name that is taken. */
+bool names_add(Parser *p, char kind, const char *name, int line, void *what);
+
+/* ---- types ---- */
+
+bool parse_dim(Parser *p, Dim *out);
+bool parse_dtype(Parser *p, Dtype *out);
+bool parse_type(Parser *p, Type *out);
+
+/* ---- values ---- */
+
+/* Behind the type: `[1, 2]`, `0.5`, `splat 1`, `hex "00"`, `file @f 0`. */
+bool parse_literal(Parser *p, Constant *c);
+/* Goes over a literal whose type is still to come. */
+bool parse_skip_literal(Parser *p);
+bool parse_attr(Parser *p, const OpInfo *info, int slot, Attr *out);
+
+#endif
