@@ -141,6 +141,7 @@ static uint64_t overflow_bits(const DtypeInfo *d, bool saturate) {
  * the mantissa moves to the next exponent, and a subnormal to the normals, by itself. */
 static uint64_t round_magnitude(const DtypeInfo *d, double v) {
   int e;
+  if (v == 0) return 0; /* frexp gives no exponent */
   frexp(v, &e);
   e = e - 1 < 1 - d->bias ? 1 - d->bias : e - 1;
   double units = nearbyint(ldexp(v, d->mantissa - e));
