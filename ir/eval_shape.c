@@ -4,14 +4,10 @@
 
 /* ---- the same elements, seen otherwise ---- */
 
-bool eval_identity(EvalCall *c) {
-  tensor_release(c->out[0]);
-  c->out[0] = tensor_ref(c->in[0]);
-  return true;
-}
-
 bool eval_copy(EvalCall *c) {
-  move_elements(c->out[0]->dtype, c->out[0]->data, 0, c->in[0]->data, 0, c->in[0]->count);
+  Tensor *as = c->out[0];
+  c->out[0] = tensor_view(c->in[0], as->rank, as->dim);
+  tensor_release(as);
   return true;
 }
 
