@@ -1,0 +1,115 @@
+/* cmd_docs.c -- `lathe docs`: writes the reference pages that follow from tables. */
+#include <errno.h>
+
+#include "frontend/driver.h"
+#include "frontend/onnx_op.h"
+#include "ir/fatal.h"
+#include "passes/pass.h"
+
+/* ---- ops.md ---- */
+
+static const char *const kind_name[] = {
+    [AK_INT] = "integer", [AK_FLOAT] = "number", [AK_BOOL] = "bool", [AK_DTYPE] = "element type", [AK_STR] = "word",
+    [AK_INTS] = "integers", [AK_FLOATS] = "numbers", [AK_DIMS] = "sizes", [AK_CONST] = "constant", [AK_FUNC] = "function",
+    [AK_STATE] = "state",
+};
+
+static void put_cell(const char *s, FILE *out) {
+  for (; *s; s++) fputs(*s == '|' ? "\\|" : (char[]){*s, 0}, out);
+}
+
+static void put_count(int lo, int hi, FILE *out) {
+  if (hi == OP_MANY) fprintf(out, "%d..", lo);
+  else if (lo == hi) fprintf(out, "%d", lo);
+  else fprintf(out, "%d..%d", lo, hi);
+}
+
+static void put_attrs(const OpInfo *o, FILE *out) {
+  for (int i = 0; i < o->n_attrs; i++) {
+    const AttrInfo *a = &o->attr[i];
+    fprintf(out, "%s`%s` %s", i ? ", " : "", a->name, kind_name[a->kind]);
+    if (a->required) fputs(" (required)", out);
+    else if (a->kind == AK_INT || a->kind == AK_FLOAT) fprintf(out, " (%g)", a->dflt);
+    else if (a->kind == AK_BOOL && a->dflt != 0) fputs(" (true)", out);
+  }
+}
+
+static void write_ops(FILE *out) {
+  static const struct { OpLevel level; const char *title; } part[] = {
+      {LEVEL_ANY, "Both levels"}, {LEVEL_TENSOR, "Tensor level"}, {LEVEL_KERNEL, "Kernel level"}};
+  fputs("# Ops\n\n<!-- Written by `lathe docs` from ir/ops.def. -->\n\nThe language is described in [ir.md](ir.md).\n", out);
+  for (size_t p = 0; p < sizeof part / sizeof *part; p++) {
+    fprintf(out, "\n## %s\n\n| op | operands | results | attributes | what it does |\n|---|---|---|---|---|\n", part[p].title);
+    for (int i = 0; i < OP_count; i++) {
+      const OpInfo *o = op_info((Op)i);
+      if (o->level != part[p].level) continue;
+      fprintf(out, "| `%s` | ", o->name);
+      put_count(o->min_in, o->max_in, out);
+      fputs(" | ", out);
+      put_count(o->min_out, o->max_out, out);
+      fputs(" | ", out);
+      put_attrs(o, out);
+      fputs(" | ", out);
+      put_cell(o->doc, out);
+      fputs(" |\n", out);
+    }
+  }
+}
+
+/* ---- the others ---- */
+
+static void write_dtypes(FILE *out) {
+  fputs("# Element types\n\n<!-- Written by `lathe docs` from ir/dtypes.def. -->\n\n| type | bits | ONNX | what it is |\n"
+        "|---|---|---|---|\n", out);
+  for (int i = 1; i < DT_count; i++) {
+    const DtypeInfo *t = dtype_info((Dtype)i);
+    fprintf(out, "| `%s` | %d | ", t->name, t->bits);
+    if (t->onnx) fprintf(out, "%d", t->onnx);
+    fprintf(out, " | %s |\n", t->doc);
+  }
+}
+
+static void write_passes(FILE *out) {
+  int n;
+  const Pass *p = pass_list(&n);
+  fputs("# Passes\n\n<!-- Written by `lathe docs` from passes/passes.def. -->\n\n| pass | what it does |\n|---|---|\n", out);
+  for (int i = 0; i < n; i++) fprintf(out, "| `%s` | %s |\n", p[i].name, p[i].doc);
+  const Pipeline *l = pipeline_list(&n);
+  fputs("\n## Pipelines\n\n| pipeline | passes | for |\n|---|---|---|\n", out);
+  for (int i = 0; i < n; i++) fprintf(out, "| `%s` | %s | %s |\n", l[i].name, l[i].passes, l[i].doc);
+}
+
+static void write_support(FILE *out) {
+  int n;
+  const OnnxRow *r = onnx_rows(&n);
+  fputs("# ONNX operators\n\n<!-- Written by `lathe docs` from frontend/onnx_ops.def. -->\n\nOpsets 7 to 28. A row holds from its "
+        "opset on, until the next row of the same operator. What is not\nlisted is refused by name before any work is done.\n\n"
+        "| operator | from opset | not supported |\n|---|---|---|\n", out);
+  for (int i = 0; i < n; i++) {
+    fprintf(out, "| %s%s%s | %d | ", r[i].domain, *r[i].domain ? "." : "", r[i].type, r[i].since);
+    put_cell(r[i].note, out);
+    fputs(" |\n", out);
+  }
+}
+
+static const struct {
+  const char *name;
+  void (*write)(FILE *);
+} pages[] = {
+    {"ops.md", write_ops},         {"dtypes.md", write_dtypes},           {"passes.md", write_passes},
+    {"support.md", write_support}, {"options.md", options_write_markdown}, {"lathe.1", options_write_man},
+    {"lathe.bash", options_write_completion},
+};
+
+int command_docs(Driver *d) {
+  const char *dir = d->options.positional.at[0];
+  for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+    const char *path = arena_printf(d->arena, "%s/%s", dir, pages[i].name);
+    FILE *f = fopen(path, "w");
+    if (!f) return diag_error(d->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno)), EXIT_INPUT;
+    pages[i].write(f);
+    bool failed = ferror(f) != 0;
+    if (fclose(f) != 0 || failed) fatal_resource("%s: cannot write: %s", path, strerror(errno));
+  }
+  return EXIT_OK;
+}

@@ -1,0 +1,190 @@
+/* cmd_eval.c -- `lathe eval`: runs a model by the reference semantics. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "frontend/driver.h"
+#include "frontend/npy.h"
+#include "frontend/onnx_tensor.h"
+#include "ir/checked.h"
+#include "ir/eval.h"
+#include "ir/fatal.h"
+
+/* ---- numbers on the command line ---- */
+
+static bool read_size(Driver *d, const char *option, int64_t dflt, int64_t *out) {
+  const char *s = option_value(&d->options, option);
+  if (!s) return *out = dflt, true;
+  char *end;
+  errno = 0;
+  int64_t n = strtoll(s, &end, 10), unit = 1;
+  if (*end == 'K') unit = 1 << 10;
+  if (*end == 'M') unit = 1 << 20;
+  if (*end == 'G') unit = 1 << 30;
+  end += unit > 1;
+  if (end == s || *end || errno || n < 0 || !checked_mul(n, unit, out))
+    return diag_error(d->diag, (Loc){0}, "--%s: `%s` is not a number", option, s);
+  return true;
+}
+
+/* ---- inputs ---- */
+
+static bool same_suffix(const char *path, const char *suffix) {
+  size_t n = strlen(path), k = strlen(suffix);
+  return n >= k && strcmp(path + n - k, suffix) == 0;
+}
+
+static Tensor *read_tensor(Driver *d, const char *path) {
+  const char *name;
+  Tensor *t = NULL;
+  if (!same_suffix(path, ".pb")) return npy_read(d->diag, path);
+  return onnx_load_tensor(d->arena, d->diag, path, &name, &t) ? t : NULL;
+}
+
+static int find_argument(const Func *f, const char *name, size_t n) {
+  for (int i = 0; i < f->body->n_args; i++) {
+    const char *have = f->body->arg[i]->name;
+    if (have && strlen(have) == n && memcmp(have, name, n) == 0) return i;
+  }
+  return -1;
+}
+
+static bool no_such_input(Driver *d, const Func *f, const char *name, size_t n) {
+  char *all = "";
+  for (int i = 0; i < f->body->n_args; i++)
+    all = arena_printf(d->arena, "%s%s%s", all, i ? ", " : "", f->body->arg[i]->name ? f->body->arg[i]->name : "?");
+  diag_error(d->diag, f->loc, "@%s has no input `%.*s`", f->name, (int)n, name);
+  return diag_hint(d->diag, "its inputs are %s", all);
+}
+
+static bool read_inputs(Driver *d, const Func *f, Tensor **arg) {
+  bool good = true;
+  for (int i = 0; i < option_count(&d->options, "in"); i++) {
+    const char *s = option_at(&d->options, "in", i), *equals = strchr(s, '=');
+    if (!equals) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is not of the form NAME=FILE", s); continue; }
+    int at = find_argument(f, s, (size_t)(equals - s));
+    if (at < 0) { good = no_such_input(d, f, s, (size_t)(equals - s)); continue; }
+    if (arg[at]) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is given twice", f->body->arg[at]->name); continue; }
+    arg[at] = read_tensor(d, equals + 1);
+    good &= arg[at] != NULL;
+  }
+  return good;
+}
+
+/* ---- inputs made up ---- */
+
+static uint64_t next_random(uint64_t *s) {
+  uint64_t z = *s += 0x9E3779B97F4A7C15u; /* splitmix64 */
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+/* Sizes that nothing fixes are 4. Floats are in [-1, 1); integers are 0 or 1, which most models take for anything. */
+static Tensor *random_tensor(Driver *d, const Value *v, uint64_t *seed) {
+  enum { FREE_SIZE = 4 };
+  int64_t dim[MAX_RANK], value[256];
+  for (int i = 0; i < 256; i++) value[i] = FREE_SIZE;
+  for (int i = 0; i < v->type->rank; i++)
+    if (!dim_eval(v->type->dim[i], value, 256, &dim[i]))
+      return diag_error(d->diag, (Loc){.name = v->name}, "no size can be made up for %s", dim_text(d->arena, v->type->dim[i])), NULL;
+  Tensor *t = tensor_new(NULL, v->type->dtype, v->type->rank, dim);
+  for (int64_t i = 0; t && i < t->count; i++) {
+    uint64_t r = next_random(seed);
+    if (dtype_is_float(t->dtype)) dtype_set_f(t->dtype, t->data, i, (double)(int64_t)(r >> 11) * 0x1p-52 - 1);
+    else dtype_set_i(t->dtype, t->data, i, (int64_t)(r >> 63));
+  }
+  return t;
+}
+
+static bool complete_inputs(Driver *d, const Func *f, Tensor **arg) {
+  const char *s = option_value(&d->options, "random");
+  uint64_t seed = s ? strtoull(s, NULL, 10) : 0;
+  bool good = true;
+  for (int i = 0; i < f->body->n_args; i++) {
+    const Value *v = f->body->arg[i];
+    if (arg[i] || v->type->kind == TYPE_STATE) continue; /* an absent state is an empty one */
+    if (s) good &= (arg[i] = random_tensor(d, v, &seed)) != NULL;
+    else {
+      good = diag_error(d->diag, f->loc, "input `%s` of type %s is not given", v->name ? v->name : "?", type_text(d->arena, v->type));
+      diag_hint(d->diag, "--in %s=FILE.npy, or --random SEED", v->name ? v->name : "NAME");
+    }
+  }
+  return good;
+}
+
+/* ---- results ---- */
+
+/* A file's name can hold few of the characters that a value's can. */
+static char *file_name(Arena *a, const char *name) {
+  char *s = arena_string(a, name, strlen(name));
+  for (char *c = s; *c; c++)
+    if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *c)) *c = '_';
+  if (*s == '.') *s = '_';
+  return s;
+}
+
+static void show_tensor(Driver *d, const Module *m, const char *name, const Tensor *t) {
+  enum { SHOWN = 8 };
+  printf("%s : %s =", name, type_text(d->arena, tensor_type((Module *)(uintptr_t)m, t)));
+  for (int64_t i = 0; i < t->count && i < SHOWN; i++) {
+    if (dtype_is_float(t->dtype)) printf(" %.6g", tensor_f(t, i));
+    else printf(" %" PRId64, tensor_i(t, i));
+  }
+  puts(t->count > SHOWN ? " ..." : "");
+}
+
+static bool write_results(Driver *d, Module *m, const Func *f, Tensor **result) {
+  const char *dir = option_value(&d->options, "out-dir");
+  if (dir && mkdir(dir, 0777) != 0 && errno != EEXIST)
+    return diag_error(d->diag, (Loc){.file = dir}, "cannot make the folder: %s", strerror(errno));
+  for (int i = 0; i < f->n_results; i++) {
+    if (result[i]->state) continue;
+    const char *name = f->result_name[i] ? f->result_name[i] : arena_printf(d->arena, "result%d", i);
+    if (!dir) show_tensor(d, m, name, result[i]);
+    else if (!npy_write(d->diag, arena_printf(d->arena, "%s/%s.npy", dir, file_name(d->arena, name)), result[i])) return false;
+  }
+  return true;
+}
+
+/* ---- the command ---- */
+
+static Func *chosen_func(Driver *d, Module *m) {
+  const char *name = option_value(&d->options, "func");
+  Func *f = name ? module_find_func(m, *name == '@' ? name + 1 : name) : NULL;
+  for (int i = 0; !name && !f && i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_TENSOR) f = m->funcs.at[i];
+  if (!f) diag_error(d->diag, (Loc){.file = m->source}, "there is no function `%s`", name ? name : "of the tensor level");
+  else if (f->level != LEVEL_TENSOR) f = (diag_error(d->diag, f->loc, "@%s is a kernel, and `eval` runs tensor functions", f->name), NULL);
+  return f;
+}
+
+static bool run(Driver *d, Module *m, Func *f, EvalOptions o) {
+  Tensor **arg = ARENA_ARRAY(d->arena, Tensor *, f->body->n_args), **result = ARENA_ARRAY(d->arena, Tensor *, f->n_results);
+  bool good = read_inputs(d, f, arg) && complete_inputs(d, f, arg);
+  if (good) {
+    double start = driver_now();
+    Evaluator *e = eval_new(m, o);
+    good = eval_func(e, f, f->body->n_args, arg, result);
+    if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
+    good = good && write_results(d, m, f, result);
+    for (int i = 0; i < f->n_results; i++)
+      if (result[i]) tensor_release(result[i]);
+    eval_free(e);
+  }
+  for (int i = 0; i < f->body->n_args; i++)
+    if (arg[i]) tensor_release(arg[i]);
+  return good;
+}
+
+int command_eval(Driver *d) {
+  EvalOptions o = {0};
+  if (!read_size(d, "max-memory", (int64_t)4 << 30, &o.max_memory) || !read_size(d, "max-steps", 0, &o.max_steps)) return EXIT_USAGE;
+  Module *m = driver_load(d, NULL);
+  if (!m || !driver_run_passes(d, m)) return EXIT_INPUT;
+  Func *f = chosen_func(d, m);
+  bool good = f && run(d, m, f, o);
+  module_close(m);
+  return good ? EXIT_OK : EXIT_INPUT;
+}

@@ -1,0 +1,139 @@
+/* cmd_inspect.c -- `lathe inspect`: says what a model holds. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "frontend/driver.h"
+#include "ir/eval.h"
+
+/* ---- gathering ---- */
+
+typedef struct Summary {
+  int64_t parameters, parameter_bytes;
+  int count[OP_count];
+  int nodes;
+  Cost cost;
+} Summary;
+
+/* A branch counts whole, a loop's body once: how often it runs is the data's to say. */
+static void count_block(Summary *s, const Block *b) {
+  for (const Node *n = b->first; n; n = n->next) {
+    if (op_is_terminator(n->op)) continue;
+    Cost c = {0};
+    cost_node(n, &c);
+    s->cost.flops += c.flops;
+    s->cost.bytes_read += c.bytes_read;
+    s->cost.bytes_written += c.bytes_written;
+    s->count[n->op]++;
+    s->nodes++;
+    for (int i = 0; i < n->n_regions; i++) count_block(s, n->region[i]);
+  }
+}
+
+static void count_constants(Summary *s, const Module *m) {
+  for (int i = 0; i < m->constants.n; i++) {
+    const Constant *c = m->constants.at[i];
+    int64_t bytes, n = 1;
+    for (int k = 0; k < c->type->rank; k++) n *= dim_is_const(c->type->dim[k]) ? c->type->dim[k]->constant : 1;
+    s->parameters += n;
+    if (constant_size(c, &bytes)) s->parameter_bytes += bytes;
+  }
+}
+
+static Summary summarise(const Module *m) {
+  Summary s = {0};
+  count_constants(&s, m);
+  for (int i = 0; i < m->funcs.n; i++) count_block(&s, m->funcs.at[i]->body);
+  return s;
+}
+
+/* ---- as text ---- */
+
+static void show_unsupported(const OnnxReport *r) {
+  if (!r->n) return;
+  puts("\nnot supported:");
+  for (int i = 0; i < r->n; i++) {
+    const OnnxRefusal *x = &r->at[i];
+    printf("  %s%s%s (opset %" PRId64 "), %d node%s, first `%s`: %s\n", x->domain, *x->domain ? "." : "", x->type, x->opset,
+           x->count, x->count == 1 ? "" : "s", x->node, x->reason);
+    if (x->instead) printf("    instead: %s\n", x->instead);
+  }
+}
+
+static void show_func(Driver *d, const Func *f) {
+  printf("%s @%s\n", f->level == LEVEL_KERNEL ? "kernel" : "function", f->name);
+  for (int i = 0; i < f->body->n_args; i++) {
+    const Value *v = f->body->arg[i];
+    printf("  in   %-24s %s\n", v->name ? v->name : "?", type_text(d->arena, v->type));
+  }
+  for (int i = 0; i < f->n_results; i++)
+    printf("  out  %-24s %s\n", f->result_name[i] ? f->result_name[i] : "?", type_text(d->arena, f->result[i]));
+}
+
+static void show(Driver *d, const Module *m) {
+  Summary s = summarise(m);
+  for (int i = 0; i < m->funcs.n; i++) show_func(d, m->funcs.at[i]);
+  printf("weights  %" PRId64 " numbers in %d constants, %.1f kB\n", s.parameters, m->constants.n, (double)s.parameter_bytes / 1e3);
+  printf("cost     %.6g flops, %.6g bytes read, %.6g written\n", s.cost.flops, s.cost.bytes_read, s.cost.bytes_written);
+  printf("nodes    %d\n", s.nodes);
+  for (int i = 0; i < OP_count; i++)
+    if (s.count[i]) printf("  %6d %s\n", s.count[i], op_name((Op)i));
+}
+
+/* ---- as JSON ---- */
+
+static json_t *json_value(Driver *d, const char *name, Type t) {
+  return json_pack("{s:s*, s:s}", "name", name, "type", type_text(d->arena, t));
+}
+
+static json_t *json_func(Driver *d, const Func *f) {
+  json_t *in = json_array(), *out = json_array();
+  for (int i = 0; i < f->body->n_args; i++) json_array_append_new(in, json_value(d, f->body->arg[i]->name, f->body->arg[i]->type));
+  for (int i = 0; i < f->n_results; i++) json_array_append_new(out, json_value(d, f->result_name[i], f->result[i]));
+  return json_pack("{s:s, s:o, s:o}", "name", f->name, "inputs", in, "outputs", out);
+}
+
+static json_t *json_unsupported(const OnnxReport *r) {
+  json_t *list = json_array();
+  for (int i = 0; i < r->n; i++) {
+    const OnnxRefusal *x = &r->at[i];
+    json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:s, s:i, s:s*, s:s*}", "domain", x->domain, "op", x->type, "opset",
+                                          (json_int_t)x->opset, "node", x->node, "nodes", x->count, "reason", x->reason,
+                                          "instead", x->instead));
+  }
+  return list;
+}
+
+static void show_json(Driver *d, const Module *m, const OnnxReport *r) {
+  json_t *root = json_object(), *ops = json_object(), *funcs = json_array();
+  if (m) {
+    Summary s = summarise(m);
+    for (int i = 0; i < OP_count; i++)
+      if (s.count[i]) json_object_set_new(ops, op_name((Op)i), json_integer(s.count[i]));
+    for (int i = 0; i < m->funcs.n; i++) json_array_append_new(funcs, json_func(d, m->funcs.at[i]));
+    json_object_set_new(root, "parameters", json_integer(s.parameters));
+    json_object_set_new(root, "parameter_bytes", json_integer(s.parameter_bytes));
+    json_object_set_new(root, "flops", json_real(s.cost.flops));
+    json_object_set_new(root, "bytes_read", json_real(s.cost.bytes_read));
+    json_object_set_new(root, "bytes_written", json_real(s.cost.bytes_written));
+    json_object_set_new(root, "nodes", json_integer(s.nodes));
+  }
+  json_object_set_new(root, "functions", funcs);
+  json_object_set_new(root, "ops", ops);
+  json_object_set_new(root, "unsupported", json_unsupported(r));
+  json_dumpf(root, stdout, JSON_INDENT(2));
+  putchar('\n');
+  json_decref(root);
+}
+
+int command_inspect(Driver *d) {
+  OnnxReport report = {0};
+  Module *m = driver_load(d, &report);
+  if (m && !driver_run_passes(d, m)) m = NULL;
+  if (option_given(&d->options, "json")) show_json(d, m, &report);
+  else {
+    if (m) show(d, m);
+    show_unsupported(&report);
+  }
+  return m ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,147 @@
+/* driver.c -- `lathe`: reads the command line and runs a command. */
+#include "frontend/driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frontend/version.h"
+#include "ir/bind.h"
+#include "ir/fatal.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+
+/* ---- reading a model ---- */
+
+static bool ends_with(const char *s, const char *end) {
+  size_t n = strlen(s), k = strlen(end);
+  return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* A folder stands for the model.onnx in it. */
+static const char *model_path(Driver *d, const char *path) {
+  char *inside = arena_printf(d->arena, "%s/model.onnx", path);
+  return access(inside, R_OK) == 0 ? inside : path;
+}
+
+static Module *load_text(Driver *d, const char *path, int n, const Binding *binding) {
+  FILE *f = fopen(path, "rb");
+  if (!f) return diag_error(d->diag, (Loc){.file = path}, "cannot open: %s", strerror(errno)), NULL;
+  VEC(char) text = {0};
+  for (int c; (c = fgetc(f)) != EOF;) vec_push(d->arena, &text, (char)c);
+  bool failed = ferror(f) != 0;
+  fclose(f);
+  if (failed) return diag_error(d->diag, (Loc){.file = path}, "cannot read: %s", strerror(errno)), NULL;
+  Module *m = text_parse(d->arena, d->diag, path, text.at ? text.at : "", (size_t)text.n);
+  for (int i = 0; m && i < n; i++)
+    if (!module_bind(m, &binding[i])) return NULL;
+  return m;
+}
+
+static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
+  if (ends_with(path, ".ir")) return load_text(d, path, n, binding);
+  OnnxDim *dim = ARENA_ARRAY(d->arena, OnnxDim, n);
+  for (int i = 0; i < n; i++) dim[i] = (OnnxDim){binding[i].name, binding[i].value, binding[i].capacity};
+  return onnx_import(d->arena, d->diag, model_path(d, path), &(OnnxOptions){.n_dims = n, .dim = dim, .report = report});
+}
+
+double driver_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+Module *driver_load(Driver *d, OnnxReport *report) {
+  int n = option_count(&d->options, "dim");
+  Binding *binding = ARENA_ARRAY(d->arena, Binding, n);
+  for (int i = 0; i < n; i++)
+    if (!binding_parse(d->arena, d->diag, option_at(&d->options, "dim", i), &binding[i])) return NULL;
+  double start = driver_now();
+  Module *m = load(d, d->options.positional.at[0], n, binding, report);
+  bool timed = d->options.command != COMMAND_inspect && option_given(&d->options, "time");
+  if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "import", (driver_now() - start) * 1e3);
+  return m;
+}
+
+bool driver_run_passes(Driver *d, Module *m) {
+  const Options *o = &d->options;
+  const char *passes = option_value(o, "passes"), *pipeline = option_value(o, "pipeline");
+  if (passes && pipeline) return diag_error(d->diag, (Loc){0}, "--passes %s and --pipeline %s exclude each other", passes, pipeline);
+  PassOptions p = {.passes = passes, .pipeline = pipeline ? pipeline : "none", .out = stdout, .err = stderr};
+  p.after = option_value(o, "after");
+  p.after_all = option_given(o, "after-all");
+  p.dump_dir = option_value(o, "dump-dir");
+  p.timing = option_given(o, "time");
+  return pass_run(m, &p);
+}
+
+/* ---- commands ---- */
+
+int command_ir(Driver *d) {
+  Module *m = driver_load(d, NULL);
+  if (!m || !driver_run_passes(d, m)) return EXIT_INPUT;
+  text_print(m, stdout);
+  return EXIT_OK;
+}
+
+static void help_passes(void) {
+  int n;
+  const Pass *p = pass_list(&n);
+  puts("passes:");
+  for (int i = 0; i < n; i++) printf("  %-10s %s\n", p[i].name, p[i].doc);
+  const Pipeline *l = pipeline_list(&n);
+  puts("\npipelines:");
+  for (int i = 0; i < n; i++) printf("  %-10s %s\n  %-10s   %s\n", l[i].name, l[i].doc, "", l[i].passes);
+}
+
+int command_help(Driver *d) {
+  const char *what = d->options.positional.n ? d->options.positional.at[0] : NULL;
+  if (!what) return options_help(stdout), EXIT_OK;
+  if (strcmp(what, "passes") == 0) return help_passes(), EXIT_OK;
+  for (int c = 0; c < COMMAND_count; c++)
+    if (strcmp(command_info((Command)c)->name, what) == 0) return options_help_command((Command)c, stdout), EXIT_OK;
+  diag_error(d->diag, (Loc){0}, "there is no command `%s` to explain", what);
+  diag_hint(d->diag, "`lathe help` lists the commands");
+  return EXIT_USAGE;
+}
+
+typedef struct CommandRow {
+  int (*run)(Driver *);
+  int min_positional, max_positional;
+} CommandRow;
+
+static const CommandRow rows[] = {
+    [COMMAND_ir] = {command_ir, 1, 1},     [COMMAND_inspect] = {command_inspect, 1, 1},
+    [COMMAND_eval] = {command_eval, 1, 1}, [COMMAND_help] = {command_help, 0, 1},
+    [COMMAND_docs] = {command_docs, 1, 1},
+};
+
+static int run_command(Driver *d) {
+  Command c = d->options.command;
+  int n = d->options.positional.n;
+  if (option_given(&d->options, "help")) return options_help_command(c, stdout), EXIT_OK;
+  if (n >= rows[c].min_positional && n <= rows[c].max_positional) return rows[c].run(d);
+  diag_error(d->diag, (Loc){0}, "`lathe %s` takes %s, and %d were given", command_info(c)->name,
+             command_info(c)->arguments, n);
+  diag_hint(d->diag, "`lathe help %s` explains it", command_info(c)->name);
+  return EXIT_USAGE;
+}
+
+/* What was printed may still be in a buffer, and the disk full. */
+static int finish(Driver *d, int status) {
+  if (diag_errors(d->diag) && status == EXIT_OK) status = EXIT_INPUT;
+  diag_flush(d->diag, stderr, d->colour);
+  arena_free(d->arena);
+  if (fflush(stdout) != 0 || ferror(stdout)) fatal_resource("cannot write to standard output: %s", strerror(errno));
+  return status;
+}
+
+int main(int argc, char **argv) {
+  Arena *a = arena_new();
+  Driver d = {.arena = a, .diag = diag_new(a), .colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
+  if (argc > 1 && strcmp(argv[1], "--version") == 0) return printf("lathe %s\n", LATHE_VERSION), finish(&d, EXIT_OK);
+  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return options_help(stdout), finish(&d, EXIT_OK);
+  if (!options_parse(a, d.diag, argc - 1, argv + 1, &d.options)) return finish(&d, EXIT_USAGE);
+  return finish(&d, run_command(&d));
+}

@@ -1,0 +1,30 @@
+/* driver.h -- what the commands share: reading a model, and running passes on it. */
+#ifndef LATHE_DRIVER_H
+#define LATHE_DRIVER_H
+
+#include "frontend/onnx.h"
+#include "frontend/options.h"
+#include "ir/ir.h"
+
+typedef struct Driver {
+  Arena *arena;
+  Diag *diag;
+  Options options;
+  bool colour; /* on stderr */
+} Driver;
+
+/* Reads the one model that the command line names. NULL after a diag_error; `report`, if not NULL, then says what of an
+ * ONNX model is not supported. */
+Module *driver_load(Driver *d, OnnxReport *report);
+/* Runs the passes that the command line asks for. */
+bool driver_run_passes(Driver *d, Module *m);
+double driver_now(void);
+
+/* The commands: each returns an exit status. */
+int command_ir(Driver *d);
+int command_inspect(Driver *d);
+int command_eval(Driver *d);
+int command_help(Driver *d);
+int command_docs(Driver *d);
+
+#endif
