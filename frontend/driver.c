@@ -1,12 +1,10 @@
-/* driver.c -- `lathe`: reads the command line and runs a command. */
+/* driver.c -- what the commands share: reading a model, and running passes on it. */
 #include "frontend/driver.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "frontend/version.h"
 #include "ir/bind.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
@@ -104,44 +102,4 @@ int command_help(Driver *d) {
   diag_error(d->diag, (Loc){0}, "there is no command `%s` to explain", what);
   diag_hint(d->diag, "`lathe help` lists the commands");
   return EXIT_USAGE;
-}
-
-typedef struct CommandRow {
-  int (*run)(Driver *);
-  int min_positional, max_positional;
-} CommandRow;
-
-static const CommandRow rows[] = {
-    [COMMAND_ir] = {command_ir, 1, 1},     [COMMAND_inspect] = {command_inspect, 1, 1},
-    [COMMAND_eval] = {command_eval, 1, 1}, [COMMAND_help] = {command_help, 0, 1},
-    [COMMAND_docs] = {command_docs, 1, 1},
-};
-
-static int run_command(Driver *d) {
-  Command c = d->options.command;
-  int n = d->options.positional.n;
-  if (option_given(&d->options, "help")) return options_help_command(c, stdout), EXIT_OK;
-  if (n >= rows[c].min_positional && n <= rows[c].max_positional) return rows[c].run(d);
-  diag_error(d->diag, (Loc){0}, "`lathe %s` takes %s, and %d were given", command_info(c)->name,
-             command_info(c)->arguments, n);
-  diag_hint(d->diag, "`lathe help %s` explains it", command_info(c)->name);
-  return EXIT_USAGE;
-}
-
-/* What was printed may still be in a buffer, and the disk full. */
-static int finish(Driver *d, int status) {
-  if (diag_errors(d->diag) && status == EXIT_OK) status = EXIT_INPUT;
-  diag_flush(d->diag, stderr, d->colour);
-  arena_free(d->arena);
-  if (fflush(stdout) != 0 || ferror(stdout)) fatal_resource("cannot write to standard output: %s", strerror(errno));
-  return status;
-}
-
-int main(int argc, char **argv) {
-  Arena *a = arena_new();
-  Driver d = {.arena = a, .diag = diag_new(a), .colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
-  if (argc > 1 && strcmp(argv[1], "--version") == 0) return printf("lathe %s\n", LATHE_VERSION), finish(&d, EXIT_OK);
-  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return options_help(stdout), finish(&d, EXIT_OK);
-  if (!options_parse(a, d.diag, argc - 1, argv + 1, &d.options)) return finish(&d, EXIT_USAGE);
-  return finish(&d, run_command(&d));
 }
