@@ -73,13 +73,10 @@ bool infer_pack(Infer *c) {
 }
 
 bool infer_shuffle(Infer *c) {
-  int64_t from = 0;
-  for (int i = 0; i < c->node->n_in; i++) {
-    if (!need_value(c, i)) return false;
-    if (c->in[i]->dtype != c->in[0]->dtype)
-      return infer_error(c, "its operands are %s and %s", text(c, c->in[0]), text(c, c->in[i]));
-    from += c->in[i]->lanes;
-  }
+  for (int i = 0; i < c->node->n_in; i++)
+    if (!c->in[i] || c->in[i]->kind != TYPE_VECTOR || c->in[i] != c->in[0])
+      return infer_error(c, "takes one vector or two of one type, not %s and %s", text(c, c->in[0]), text(c, c->in[i]));
+  int64_t from = c->node->n_in * c->in[0]->lanes;
   int n = node_ints(c->node, shuffle, lanes).n;
   const int64_t *lane = node_ints(c->node, shuffle, lanes).at;
   for (int i = 0; i < n; i++)

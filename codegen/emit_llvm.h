@@ -1,0 +1,24 @@
+/* emit_llvm.h -- kernels to native code, through LLVM's C interface. */
+#ifndef LATHE_EMIT_LLVM_H
+#define LATHE_EMIT_LLVM_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+/* Kernels on their way to one object file, all for one target. */
+typedef struct LlvmModule LlvmModule;
+
+LlvmModule *llvm_module_new(const Target *t, const char *name);
+void llvm_module_free(LlvmModule *m);
+
+/* Adds a kernel as a global function of its name that is an lrt_kernel (runtime/abi.h). What this target cannot do is
+ * refused before anything is emitted, all of it, each with the node's name; then false. */
+bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d);
+
+/* The module as LLVM's text. */
+char *llvm_module_text(const LlvmModule *m, Arena *a);
+
+/* Optimises what has been added and makes the object file of it; the bytes live as long as the module. */
+void llvm_module_object(LlvmModule *m, const void **bytes, size_t *size);
+
+#endif

@@ -1,0 +1,46 @@
+/* target.h -- what the machine that a program is made for can do: plain data, which passes ask, and never a backend. */
+#ifndef LATHE_TARGET_H
+#define LATHE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum TargetKind { TARGET_CPU, TARGET_GPU } TargetKind;
+
+/* What a kernel can require by name. */
+#define TARGET_FEATURES(F) F(sse41) F(avx2) F(fma) F(f16c) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16)
+
+enum {
+#define FEATURE(name) FEATURE_BIT_##name,
+  TARGET_FEATURES(FEATURE)
+#undef FEATURE
+  FEATURE_count
+};
+#define FEATURE(name) FEATURE_##name = 1 << FEATURE_BIT_##name,
+typedef enum Feature { TARGET_FEATURES(FEATURE) } Feature;
+#undef FEATURE
+
+typedef struct Target {
+  const char *name;
+  TargetKind kind;
+  const char *triple, *cpu, *attributes; /* as LLVM names them */
+  uint32_t features;
+  int index_bits;
+  int vector_bytes;     /* of the widest register; of a GPU, of one invocation's */
+  int vector_registers; /* 0: nobody knows */
+  int64_t level1, level2; /* bytes of data cache, typically */
+  int64_t workgroup_memory; /* bytes that every device has */
+  int workgroup;        /* invocations that every device takes; a CPU takes one */
+} Target;
+
+/* All targets of a kind stand in order: a later one does what an earlier one does. */
+int target_count(void);
+const Target *target_at(int i);
+const Target *target_find(const char *name); /* NULL if there is none */
+
+static inline bool target_has(const Target *t, Feature f) { return (t->features & f) != 0; }
+const char *feature_name(int bit);
+/* The first word of a comma-separated list that the target has not, as the place where it begins, or NULL. */
+const char *target_lacks(const Target *t, const char *requires);
+
+#endif
