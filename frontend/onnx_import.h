@@ -67,6 +67,7 @@ struct OnnxImporter {
   OnnxStore store;
   StrMap functions; /* "domain:name:overload" to PbFunction */
   StrMap symbols;   /* dim_param, or input_axis, to OnnxSize */
+  StrMap symbol_names;
   bool *dim_used;   /* which of the options' dims have been */
   VEC(OnnxRefusal) refusals;
 };
@@ -111,6 +112,6 @@ bool onnx_check_dim_options(OnnxImporter *imp);
 
 /* Nodes by index, each after those whose results it or its subgraphs use; as in the file where that is so already. NULL
  * after a diag_error that names a node on a cycle, or a name that is defined twice. */
-const int *onnx_order(OnnxImporter *imp, const OnnxScope *s, size_t n, PbNode *const *node);
+const int *onnx_order(OnnxImporter *imp, size_t n, PbNode *const *node);
 
 #endif
