@@ -245,7 +245,8 @@ static uint64_t to_u64(double v) {
   return v < 0x1p64 ? (uint64_t)v : isnan(v) ? 0 : UINT64_MAX;
 }
 
-static int64_t extend(const DtypeInfo *d, uint64_t bits) {
+int64_t dtype_extend(Dtype t, uint64_t bits) {
+  const DtypeInfo *d = dtype_info(t);
   if (d->cls == DTC_BOOL) return bits != 0;
   if (d->cls == DTC_UINT || d->bits == 64) return (int64_t)bits;
   uint64_t top = (uint64_t)1 << (d->bits - 1);
@@ -265,37 +266,37 @@ static uint64_t encode_int(Dtype to, bool is_unsigned, int64_t v, bool saturate,
   return dtype_encode(to, sticky_double(negative, negative ? 0 - (uint64_t)v : (uint64_t)v), saturate, mode);
 }
 
-static uint64_t narrow(const DtypeInfo *d, int64_t v) {
+uint64_t dtype_narrow(Dtype t, int64_t v) {
+  const DtypeInfo *d = dtype_info(t);
   return d->cls == DTC_BOOL ? v != 0 : (uint64_t)v & ones(d->bits);
 }
 
-static uint64_t float_to_bits(const DtypeInfo *d, double v) {
-  if (d->cls == DTC_BOOL) return v != 0;
-  return narrow(d, d->cls == DTC_UINT ? (int64_t)to_u64(v) : to_i64(v));
+static uint64_t truncate_float(Dtype t, double v) {
+  if (t == DT_bool) return v != 0;
+  return dtype_narrow(t, t == DT_u64 ? (int64_t)to_u64(v) : to_i64(v));
 }
 
 double dtype_get_f(Dtype t, const void *at, int64_t i) {
-  const DtypeInfo *d = dtype_info(t);
   uint64_t bits = dtype_get_bits(t, at, i);
-  if (class_is_float(d->cls)) return dtype_decode(t, bits);
-  return t == DT_u64 ? (double)bits : (double)extend(d, bits);
+  if (dtype_is_float(t)) return dtype_decode(t, bits);
+  return t == DT_u64 ? (double)bits : (double)dtype_extend(t, bits);
 }
 
 int64_t dtype_get_i(Dtype t, const void *at, int64_t i) {
   uint64_t bits = dtype_get_bits(t, at, i);
-  return dtype_is_float(t) ? to_i64(dtype_decode(t, bits)) : extend(dtype_info(t), bits);
+  return dtype_is_float(t) ? to_i64(dtype_decode(t, bits)) : dtype_extend(t, bits);
 }
 
 void dtype_set_f(Dtype t, void *at, int64_t i, double v) {
   const DtypeInfo *d = dtype_info(t);
   bool f = class_is_float(d->cls);
-  dtype_set_bits(t, at, i, f ? dtype_encode(t, v, d->cls != DTC_FLOAT, ROUND_EVEN) : float_to_bits(d, v));
+  dtype_set_bits(t, at, i, f ? dtype_encode(t, v, d->cls != DTC_FLOAT, ROUND_EVEN) : truncate_float(t, v));
 }
 
 void dtype_set_i(Dtype t, void *at, int64_t i, int64_t v) {
   const DtypeInfo *d = dtype_info(t);
   bool f = class_is_float(d->cls);
-  dtype_set_bits(t, at, i, f ? encode_int(t, false, v, d->cls != DTC_FLOAT, ROUND_EVEN) : narrow(d, v));
+  dtype_set_bits(t, at, i, f ? encode_int(t, false, v, d->cls != DTC_FLOAT, ROUND_EVEN) : dtype_narrow(t, v));
 }
 
 uint64_t dtype_cast(Dtype from, uint64_t bits, Dtype to, bool saturate, Rounding mode) {
@@ -303,8 +304,8 @@ uint64_t dtype_cast(Dtype from, uint64_t bits, Dtype to, bool saturate, Rounding
   const DtypeInfo *f = dtype_info(from), *t = dtype_info(to);
   if (class_is_float(f->cls)) {
     double v = dtype_decode(from, bits);
-    return class_is_float(t->cls) ? dtype_encode(to, v, saturate, mode) : float_to_bits(t, v);
+    return class_is_float(t->cls) ? dtype_encode(to, v, saturate, mode) : truncate_float(to, v);
   }
-  int64_t v = extend(f, bits);
-  return class_is_float(t->cls) ? encode_int(to, from == DT_u64, v, saturate, mode) : narrow(t, v);
+  int64_t v = dtype_extend(from, bits);
+  return class_is_float(t->cls) ? encode_int(to, from == DT_u64, v, saturate, mode) : dtype_narrow(to, v);
 }

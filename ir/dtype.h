@@ -49,6 +49,10 @@ int64_t dtype_get_i(Dtype t, const void *at, int64_t i);
 void dtype_set_f(Dtype t, void *at, int64_t i, double v);
 void dtype_set_i(Dtype t, void *at, int64_t i, int64_t v);
 
+/* An integer's or bool's bits as a number, and a number's low bits (bool: is it not 0). */
+int64_t dtype_extend(Dtype t, uint64_t bits);
+uint64_t dtype_narrow(Dtype t, int64_t v);
+
 typedef enum Rounding { ROUND_EVEN, ROUND_UP, ROUND_DOWN, ROUND_NEAREST } Rounding;
 
 /* The single place where a double becomes a float of any format. `saturate` is ONNX's attribute of Cast and

@@ -385,9 +385,12 @@ typedef struct Loop {
   VEC(Tensor *) collected; /* [iteration][n_collected] */
 } Loop;
 
-static Tensor *scalar(Evaluator *e, Dtype t, int64_t v) {
-  Tensor *x = tensor_new(e, t, 0, NULL);
-  if (x) dtype_set_i(t, x->data, 0, v);
+/* One element, with as many axes of size 1 as the type has. */
+static Tensor *scalar(Evaluator *e, Type t, int64_t v) {
+  int64_t dim[MAX_RANK];
+  for (int i = 0; i < t->rank; i++) dim[i] = 1;
+  Tensor *x = tensor_new(e, t->dtype, t->rank, dim);
+  if (x) dtype_set_i(t->dtype, x->data, 0, v);
   return x;
 }
 
@@ -439,7 +442,7 @@ static bool loop_start(Frame *f, NodePlan *p, Loop *l) {
   if (trip && trip->count != 1) return eval_blame(e, "trip count is %s, and must be i64[]", shown(e, trip));
   l->trip = trip ? tensor_i(trip, 0) : INT64_MAX;
   if (p->in[1] && !only_bool(e, p->in[1], &go)) return false;
-  l->arg[1] = scalar(e, DT_bool, go);
+  l->arg[1] = scalar(e, p->region[0]->type[1], go);
   for (int i = 0; i < l->n_carried; i++) {
     l->arg[i + 2] = p->in[i + 2];
     p->in[i + 2] = NULL;
@@ -448,7 +451,7 @@ static bool loop_start(Frame *f, NodePlan *p, Loop *l) {
 }
 
 static bool loop_turn(Frame *f, NodePlan *p, Loop *l) {
-  l->arg[0] = scalar(f->e, DT_i64, l->done);
+  l->arg[0] = scalar(f->e, p->region[0]->type[0], l->done);
   if (!l->arg[0] || !run_region(f, p, 0, l->n_carried + 2, l->arg, p->yield)) return false;
   for (int i = 0; i <= l->n_carried; i++) l->arg[i + 1] = p->yield[i];
   for (int i = 0; i < l->n_collected; i++) vec_push(f->arena, &l->collected, p->yield[1 + l->n_carried + i]);

@@ -107,6 +107,11 @@ bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf,
  * node gives the attributes. */
 uint64_t scalar_apply(const Node *n, int n_in, const Dtype *t_in, const uint64_t *in, Dtype t_out);
 
+/* The same for a run of elements: in[k] has `count` of them, at most SCALAR_BLOCK. */
+enum { SCALAR_BLOCK = 256 };
+void scalar_block(const Node *n, int n_in, const Dtype *t_in, const uint64_t *const *in, Dtype t_out, uint64_t *out,
+                  int count);
+
 /* ---- cost ---- */
 
 /* What a node does for the current values of its types' dims: by value, so exact for static shapes; symbols count as
