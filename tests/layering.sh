@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# layering.sh -- checks that no folder includes what stands above it, and that file names are unique.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A may=(
+  [ir]="ir"
+  [passes]="passes ir"
+  [codegen]="codegen ir runtime/abi.h"
+  [frontend]="frontend passes codegen ir"
+  [runtime]="runtime"
+)
+bad=0
+for folder in "${!may[@]}"; do
+  while IFS=: read -r file line text; do
+    header=$(sed 's/.*"\(.*\)".*/\1/' <<<"$text")
+    case $header in */*) ;; *) continue ;; esac
+    ok=0
+    for allowed in ${may[$folder]}; do
+      case $header in "$allowed"/* | "$allowed") ok=1 ;; esac
+    done
+    [ $ok = 1 ] || { echo "FAIL $file:$line: $folder/ may not include $header"; bad=1; }
+  done < <(grep -rnE '^#include "' --include='*.c' --include='*.h' "$folder" 2>/dev/null || true)
+done
+
+twice=$(git ls-files '*.c' '*.h' 2>/dev/null | xargs -rn1 basename | sort | uniq -d)
+[ -z "$twice" ] || { echo "FAIL two files are called:" $twice; bad=1; }
+[ $bad = 0 ] && echo "layering holds"
+exit $bad

@@ -1,0 +1,36 @@
+# setup.sh -- installs the Debian packages that are missing, and builds: sourced by examples/quickstart.sh and tests/run.sh.
+#
+# `need_packages PACKAGE...` asks apt only for what is not there, so that a second run needs no network.
+
+build_packages="gcc libc6-dev cmake ninja-build pkg-config llvm-19-dev libprotobuf-c-dev protobuf-c-compiler \
+libjansson-dev spirv-tools spirv-headers libvulkan-dev"
+test_packages="mesa-vulkan-drivers"
+fuzz_packages="clang-19 libclang-rt-19-dev"
+
+say() { printf '\n== %s\n' "$*"; }
+
+need_packages() {
+  local missing="" p
+  for p in "$@"; do
+    [ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = "install ok installed" ] || missing="$missing $p"
+  done
+  [ -n "$missing" ] || return 0
+  local root=""
+  [ "$(id -u)" = 0 ] || root=sudo
+  say "installing$missing"
+  $root apt-get update -qq
+  # shellcheck disable=SC2086
+  $root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null
+}
+
+# build PRESET: configures and builds; what it printed is shown if it fails.
+build() {
+  say "building ($1)"
+  local log
+  mkdir -p "build/$1"
+  log="build/$1/build.log"
+  if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+    cat "$log"
+    exit 1
+  fi
+}
