@@ -9,6 +9,7 @@
 
 #include "ir/diag.h"
 #include "ir/op.h"
+#include "ir/strmap.h"
 #include "ir/type.h"
 
 typedef struct Module Module;
@@ -176,7 +177,7 @@ struct Module {
   VEC(State *) states;
   VEC(Model *) models;
   VEC(Func *) funcs;
-  struct NameTable *names; /* of all of these, by name */
+  StrMap names; /* of all of these */
 };
 
 Module *module_new(Arena *a, Diag *d);

@@ -12,59 +12,29 @@
 
 /* ---- names ---- */
 
-typedef enum NameKind { NAME_FILE = 1, NAME_WEIGHTS, NAME_CONSTANT, NAME_STATE, NAME_MODEL, NAME_FUNC } NameKind;
+typedef enum NameKind { NAME_FILE, NAME_WEIGHTS, NAME_CONSTANT, NAME_STATE, NAME_MODEL, NAME_FUNC } NameKind;
 
-typedef struct Name {
-  const char *name;
+/* What a name of the module stands for. */
+typedef struct Declared {
   NameKind kind;
   void *what;
-} Name;
-
-typedef struct NameTable {
-  Name *slot;
-  size_t n, cap; /* cap is a power of two */
-} NameTable;
-
-static uint64_t hash(const char *s) {
-  uint64_t h = 0xcbf29ce484222325u;
-  for (; *s; s++) h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-  return h ^ (h >> 32);
-}
-
-static Name *find_slot(Name *slot, size_t cap, const char *name) {
-  size_t at = hash(name) & (cap - 1);
-  while (slot[at].name && strcmp(slot[at].name, name) != 0) at = (at + 1) & (cap - 1);
-  return &slot[at];
-}
-
-static void grow(Arena *a, NameTable *t) {
-  size_t cap = t->cap ? t->cap * 2 : 64;
-  Name *slot = ARENA_ARRAY(a, Name, cap);
-  for (size_t i = 0; i < t->cap; i++)
-    if (t->slot[i].name) *find_slot(slot, cap, t->slot[i].name) = t->slot[i];
-  t->slot = slot;
-  t->cap = cap;
-}
+} Declared;
 
 static const char *declare(Module *m, const char *name, NameKind kind, void *what) {
-  NameTable *t = m->names;
-  if (t->n * 2 >= t->cap) grow(m->arena, t);
-  Name *slot = find_slot(t->slot, t->cap, name);
-  ensure(!slot->name);
-  *slot = (Name){arena_string(m->arena, name, strlen(name)), kind, what};
-  t->n++;
-  return slot->name;
+  Declared *d = ARENA_NEW(m->arena, Declared);
+  *d = (Declared){kind, what};
+  name = arena_string(m->arena, name, strlen(name));
+  bool added = strmap_add(m->arena, &m->names, name, d);
+  ensure(added);
+  return name;
 }
 
 static void *find(const Module *m, const char *name, NameKind kind) {
-  if (!m->names->cap) return NULL;
-  const Name *slot = find_slot(m->names->slot, m->names->cap, name);
-  return slot->name && slot->kind == kind ? slot->what : NULL;
+  const Declared *d = strmap_get(&m->names, name);
+  return d && d->kind == kind ? d->what : NULL;
 }
 
-bool module_has(const Module *m, const char *name) {
-  return m->names->cap && find_slot(m->names->slot, m->names->cap, name)->name;
-}
+bool module_has(const Module *m, const char *name) { return strmap_get(&m->names, name); }
 
 /* Suffixes double until one is free and are then halved in on, so that a thousand equal wishes are not quadratic. */
 const char *module_free_name(Module *m, const char *wish) {
@@ -87,7 +57,6 @@ Module *module_new(Arena *a, Diag *d) {
   m->diag = d;
   m->dims = dim_pool_new(a);
   m->types = type_pool_new(a, m->dims);
-  m->names = ARENA_NEW(a, NameTable);
   return m;
 }
 

@@ -194,14 +194,14 @@ static bool parse_args(Parser *p, Block *b) {
 /* Names of a block are gone with it. */
 static bool parse_body(Parser *p, Block *b, int first_name) {
   bool ok = parse_block(p, b);
-  for (int i = first_name; i < p->names.entry.n; i++) p->names.entry.at[i].gone = true;
+  while (p->visible.n > first_name) p->visible.at[--p->visible.n]->gone = true;
   return ok;
 }
 
 static bool parse_regions(Parser *p, NodeText *t) {
   int n = 0;
   for (; !p->tok.first && (p->tok.kind == '(' || p->tok.kind == '{'); n++) {
-    int first_name = p->names.entry.n;
+    int first_name = p->visible.n;
     if (n == t->info->regions) break;
     Block *b = t->node->region[n];
     if (p->tok.kind == '(' && !parse_args(p, b)) return false;
@@ -394,9 +394,9 @@ static bool parse_launch(Parser *p, Launch *l) {
 }
 
 /* Names that are looked up while reading belong to the function that is being read. */
-static void enter_func(Parser *p, Func *f) {
-  p->func = f;
-  p->func_number++;
+static void forget_names(Parser *p) {
+  p->names = (StrMap){0};
+  p->visible.n = 0;
 }
 
 static bool declare_name(Parser *p, const char **name) {
@@ -411,7 +411,7 @@ static bool parse_func_of(Parser *p, OpLevel level) {
   if (!declare_name(p, &name)) return false;
   Func *f = module_add_func(p->m, name, level);
   f->loc = loc;
-  enter_func(p, f);
+  forget_names(p);
   if (!parse_symbols(p, f)) return false;
   if (level == LEVEL_KERNEL && !parse_launch(p, &f->launch)) return false;
   if (!parse_args(p, f->body) || !parse_results(p, f) || !parse_location(p, &f->loc)) return false;
@@ -448,7 +448,7 @@ static bool parse_expression(Parser *p, Constant *c) {
   *f = (Func){.module = p->m, .name = c->name, .loc = c->loc, .level = LEVEL_TENSOR, .launch = {.local = {1, 1, 1}}};
   f->body = block_new(f, NULL);
   func_set_results(f, 1, &c->type, NULL);
-  enter_func(p, f);
+  forget_names(p);
   c->kind = CONSTANT_EXPR;
   c->body = f->body;
   return parse_block(p, f->body);
@@ -465,7 +465,7 @@ static bool parse_const(Parser *p) {
     if (!(weights = module_find_weights(p->m, set)))
       return parse_fail(p, loc.line, "`@%s` is not a set of weights declared before", set);
   }
-  enter_func(p, NULL);
+  forget_names(p);
   if (!parse_expect(p, ':', "':' and the constant's type") || !parse_type(p, &type)) return false;
   if (!type_is_tensor(type))
     return parse_fail(p, loc.line, "`@%s` is %s, and a constant is a tensor", name, type_text(p->scratch, type));
@@ -512,7 +512,7 @@ static bool parse_state_decl(Parser *p) {
   if (!declare_name(p, &name)) return false;
   State *s = module_add_state(p->m, name);
   s->loc = loc;
-  enter_func(p, NULL);
+  forget_names(p);
   if (!parse_addressing(p, s) || !parse_expect(p, '{', "'{' and the fields")) return false;
   if (p->tok.kind != '}') {
     do {

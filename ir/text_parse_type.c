@@ -82,44 +82,17 @@ bool parse_integer(Parser *p, const char *what, int64_t *out) {
 
 /* ---- the names that a function defines ---- */
 
-static size_t hash(const Entry *e) {
-  uint64_t h = 0xcbf29ce484222325u ^ e->func ^ (uint64_t)(unsigned char)e->kind << 32;
-  for (const char *s = e->name; *s; s++) h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-  return (size_t)(h ^ h >> 29);
-}
+static const char *key(Parser *p, char kind, const char *name) { return arena_printf(p->scratch, "%c%s", kind, name); }
 
-static int *find_slot(const Names *n, const Entry *key) {
-  size_t at = hash(key) & (n->cap - 1);
-  for (; n->slot[at]; at = (at + 1) & (n->cap - 1)) {
-    const Entry *e = &n->entry.at[n->slot[at] - 1];
-    if (e->func == key->func && e->kind == key->kind && strcmp(e->name, key->name) == 0) break;
-  }
-  return &n->slot[at];
-}
-
-static void grow(Parser *p, Names *n) {
-  n->cap = n->cap ? n->cap * 2 : 256;
-  n->slot = ARENA_ARRAY(p->scratch, int, n->cap);
-  for (int i = 0; i < n->entry.n; i++) *find_slot(n, &n->entry.at[i]) = i + 1;
-}
-
-Entry *names_find(Parser *p, char kind, const char *name) {
-  if (!p->names.cap) return NULL;
-  int slot = *find_slot(&p->names, &(Entry){.name = name, .func = p->func_number, .kind = kind});
-  return slot ? &p->names.entry.at[slot - 1] : NULL;
-}
+Entry *names_find(Parser *p, char kind, const char *name) { return strmap_get(&p->names, key(p, kind, name)); }
 
 bool names_add(Parser *p, char kind, const char *name, int line, void *what) {
-  Names *n = &p->names;
-  Entry e = {.name = name, .func = p->func_number, .kind = kind, .line = line, .what = what};
-  if ((size_t)n->entry.n * 2 >= n->cap) grow(p, n);
-  int *slot = find_slot(n, &e);
-  if (*slot) {
-    const char *sign = kind == '<' ? "" : "%";
-    return parse_fail(p, line, "`%s%s` is already defined in line %d", sign, name, n->entry.at[*slot - 1].line);
-  }
-  vec_push(p->scratch, &n->entry, e);
-  *slot = n->entry.n;
+  Entry *e = names_find(p, kind, name);
+  if (e) return parse_fail(p, line, "`%s%s` is already defined in line %d", kind == '<' ? "" : "%", name, e->line);
+  e = ARENA_NEW(p->scratch, Entry);
+  *e = (Entry){.line = line, .what = what};
+  strmap_add(p->scratch, &p->names, key(p, kind, name), e);
+  if (kind != '<') vec_push(p->scratch, &p->visible, e);
   return true;
 }
 

@@ -8,21 +8,12 @@
 
 enum { MAX_DEPTH = 64, MAX_ERRORS = 100 };
 
-/* A name that a function's text has defined. Entries stay when their block ends, for the message. */
+/* What a name in a function stands for. It stays when its block ends, for the message. */
 typedef struct Entry {
-  const char *name;
-  uint32_t func; /* the number of the function whose name this is */
-  char kind;     /* '%' a value, '#' a value by its number, '<' a symbol */
-  bool gone;     /* its block has ended */
+  bool gone; /* its block has ended */
   int line;
-  void *what;    /* Value or Symbol; NULL: it had an error, which has been reported */
+  void *what; /* Value or Symbol; NULL: it had an error, which has been reported */
 } Entry;
-
-typedef struct Names {
-  VEC(Entry) entry;
-  int *slot; /* index + 1, or 0 */
-  size_t cap;
-} Names;
 
 /* A call of a function that may come later. */
 typedef struct Fixup {
@@ -38,9 +29,8 @@ typedef struct Parser {
   Arena *arena, *scratch;
   Diag *diag;
   Module *m;
-  Func *func; /* whose body is being read, or NULL */
-  uint32_t func_number;
-  Names names;
+  StrMap names;         /* of that function; each begins with its kind: % a value, # one by its number, < a symbol */
+  VEC(Entry *) visible; /* a stack: the values of the blocks being read */
   int depth, errors;
   size_t memory; /* the most that the arenas may hold */
   bool stopped;  /* too many errors, or too much memory: nothing more is read or reported */
