@@ -1,0 +1,370 @@
+/* test_random_graphs.c -- random graphs give the same results before and after every pass and pipeline.
+ *
+ *   test_random_graphs [COUNT] [SEED]
+ * Graphs have symbolic sizes, shapes computed by tensors, constants to fold, branches and loops. Each module must verify,
+ * and print to a text that reads back the same. A failure prints the seed and the module. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "ir/fatal.h"
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "passes/pass.h"
+#include "tolerance.h"
+
+/* ---- randomness ---- */
+
+typedef struct Random {
+  uint64_t state;
+} Random;
+
+static uint64_t next(Random *r) {
+  uint64_t z = r->state += 0x9E3779B97F4A7C15u; /* splitmix64 */
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+static int below(Random *r, int n) { return (int)(next(r) % (uint64_t)n); }
+static bool chance(Random *r, int percent) { return below(r, 100) < percent; }
+
+/* Small numbers, among them those that rules look for. */
+static double number(Random *r) {
+  static const double special[] = {0.0, -0.0, 1.0, 2.0, -1.0, 0.5};
+  if (chance(r, 30)) return special[below(r, 6)];
+  return (double)below(r, 4001) / 1000 - 2;
+}
+
+/* ---- growing a graph ---- */
+
+enum { MAX_VALUES = 200 };
+
+typedef struct Graph {
+  Random *random;
+  Module *module;
+  Builder b;
+  int n;
+  Value *value[MAX_VALUES]; /* tensors of floats, of rank up to 4 */
+} Graph;
+
+static void add(Graph *g, Value *v) {
+  if (v && v->type && v->type->dtype == DT_f32 && v->type->rank <= 4 && g->n < MAX_VALUES) g->value[g->n++] = v;
+}
+
+/* Mostly one of the newest, so that little of the graph is dead. */
+static Value *any(Graph *g) {
+  int recent = g->n < 4 ? g->n : 4;
+  return g->value[chance(g->random, 75) ? g->n - 1 - below(g->random, recent) : below(g->random, g->n)];
+}
+
+static Value *literal(Graph *g, int rank, const int64_t *size) {
+  Dim dim[4];
+  float data[64];
+  int64_t n = 1;
+  for (int i = 0; i < rank; i++) dim[i] = dim_const(g->module->dims, size[i]), n *= size[i];
+  for (int i = 0; i < n; i++) data[i] = (float)number(g->random);
+  Type t = type_tensor(g->module->types, DT_f32, rank, dim);
+  if (chance(g->random, 30)) {
+    uint64_t bits = dtype_encode(DT_f32, number(g->random), true, ROUND_EVEN);
+    return build_const(&g->b, constant_splat(g->module, t, bits));
+  }
+  return build_const(&g->b, constant_bytes(g->module, t, data, n * 4));
+}
+
+static Value *grow_literal(Graph *g) {
+  int64_t size[3] = {1 + below(g->random, 4), 1 + below(g->random, 4), 1 + below(g->random, 4)};
+  return literal(g, below(g->random, 4), size);
+}
+
+static Value *grow_unary(Graph *g) {
+  static const Op op[] = {OP_neg, OP_abs, OP_sign, OP_floor, OP_ceil, OP_round, OP_tanh, OP_sigmoid, OP_erf, OP_gelu,
+                          OP_debug_name, OP_sin};
+  return build_unary(&g->b, op[below(g->random, (int)(sizeof op / sizeof *op))], any(g));
+}
+
+/* Two of the pool that broadcast, or one and a literal of one element. */
+static bool broadcasts(Value *x, Value *y) {
+  for (int i = 1; i <= x->type->rank && i <= y->type->rank; i++) {
+    Dim a = x->type->dim[x->type->rank - i], b = y->type->dim[y->type->rank - i];
+    if (a != b && !dim_is(a, 1) && !dim_is(b, 1)) return false;
+  }
+  return true;
+}
+
+static Value *partner(Graph *g, Value *x) {
+  for (int i = 0; i < 8; i++) {
+    Value *y = any(g);
+    if (broadcasts(x, y)) return y;
+  }
+  return literal(g, 0, NULL);
+}
+
+static Value *grow_binary(Graph *g) {
+  static const Op op[] = {OP_add, OP_sub, OP_mul, OP_min, OP_max, OP_add, OP_mul, OP_div, OP_pow};
+  Value *x = any(g), *y = chance(g->random, 40) ? literal(g, 0, NULL) : partner(g, x);
+  Op o = op[below(g->random, (int)(sizeof op / sizeof *op))];
+  if (o == OP_div || o == OP_pow) y = build_scalar_f(&g->b, DT_f32, o == OP_div ? 1 + below(g->random, 3) : 1 + below(g->random, 2));
+  return build_binary(&g->b, o, x, y);
+}
+
+static Value *grow_where(Graph *g) {
+  Value *x = any(g), *y = partner(g, x);
+  Value *c = chance(g->random, 40) ? build_scalar_i(&g->b, DT_bool, below(g->random, 2)) : build_binary(&g->b, OP_lt, x, y);
+  return build(&g->b, OP_where, 1, INS(c, x, y), NO_ATTRS);
+}
+
+static Value *grow_cast(Graph *g) {
+  static const Dtype via[] = {DT_f64, DT_f16, DT_i32, DT_bf16, DT_f32};
+  return build_cast(&g->b, build_cast(&g->b, any(g), via[below(g->random, 5)]), DT_f32);
+}
+
+static Value *grow_transpose(Graph *g) {
+  Value *x = any(g);
+  int64_t perm[MAX_RANK];
+  int rank = x->type->rank;
+  for (int i = 0; i < rank; i++) perm[i] = i;
+  for (int i = rank - 1; i > 0; i--) {
+    int k = below(g->random, i + 1);
+    int64_t t = perm[i];
+    perm[i] = perm[k], perm[k] = t;
+  }
+  return build_transpose(&g->b, x, rank, perm);
+}
+
+/* A shape computed as exporters do: Shape, Gather, Concat, with the first two axes joined, or one split off. */
+static Value *grow_reshape(Graph *g) {
+  Value *x = any(g);
+  int rank = x->type->rank;
+  if (rank < 2) return build(&g->b, OP_unsqueeze, 1, INS(x, build_ints(&g->b, 1, (int64_t[]){0})), NO_ATTRS);
+  Value *shape = build_unary(&g->b, OP_shape_of, x), *part[4];
+  for (int i = 0; i < rank; i++)
+    part[i] = build(&g->b, OP_gather, 1, INS(shape, build_ints(&g->b, 1, (int64_t[]){i})), ATTRS(at_i(gather, axis, 0)));
+  part[0] = chance(g->random, 50) ? build_ints(&g->b, 1, (int64_t[]){-1}) : build_binary(&g->b, OP_mul, part[0], part[1]);
+  for (int i = 1; i + 1 < rank; i++) part[i] = part[i + 1];
+  Value *joined = build(&g->b, OP_concat, 1, rank - 1, part, ATTRS(at_i(concat, axis, 0)));
+  return build(&g->b, OP_reshape, 1, INS(x, joined), NO_ATTRS);
+}
+
+static Value *grow_slice(Graph *g) {
+  Value *x = any(g);
+  if (x->type->rank == 0) return NULL;
+  int64_t axis = below(g->random, x->type->rank), from = below(g->random, 2), to = chance(g->random, 50) ? INT64_MAX : 1 + below(g->random, 3);
+  int64_t step = chance(g->random, 20) ? -1 : 1;
+  if (step < 0) from = INT64_MAX, to = INT64_MIN;
+  Value *v = build(&g->b, OP_slice, 1, INS(x, build_ints(&g->b, 1, &from), build_ints(&g->b, 1, &to), build_ints(&g->b, 1, &axis),
+                   build_ints(&g->b, 1, &step)), NO_ATTRS);
+  return v->type && type_has_unknown(v->type) ? NULL : v;
+}
+
+static Value *grow_pad(Graph *g) {
+  Value *x = any(g);
+  int64_t pads[8];
+  for (int i = 0; i < 2 * x->type->rank; i++) pads[i] = below(g->random, 2);
+  return build(&g->b, OP_pad, 1, INS(x, build_ints(&g->b, 2 * x->type->rank, pads)), NO_ATTRS);
+}
+
+static Value *grow_concat(Graph *g) {
+  Value *x = any(g);
+  if (x->type->rank == 0) return NULL;
+  int64_t axis = below(g->random, x->type->rank);
+  if (chance(g->random, 20)) return build(&g->b, OP_concat, 1, INS(x), ATTRS(at_i(concat, axis, axis)));
+  return build(&g->b, OP_concat, 1, INS(x, build_unary(&g->b, OP_neg, x)), ATTRS(at_i(concat, axis, axis)));
+}
+
+static Value *grow_reduce(Graph *g) {
+  static const Op op[] = {OP_reduce_sum, OP_reduce_mean, OP_reduce_max, OP_reduce_min};
+  Value *x = any(g);
+  if (x->type->rank == 0) return NULL;
+  int64_t axis = below(g->random, x->type->rank);
+  return build(&g->b, op[below(g->random, 4)], 1, INS(x, build_ints(&g->b, 1, &axis)),
+               ATTRS(at_i(reduce_sum, keep, below(g->random, 2))));
+}
+
+static Value *grow_softmax(Graph *g) {
+  Value *x = any(g);
+  return x->type->rank ? build(&g->b, OP_softmax, 1, INS(x), ATTRS(at_i(softmax, axis, -1))) : NULL;
+}
+
+/* x times its own transpose: the sizes always fit. */
+static Value *grow_matmul(Graph *g) {
+  Value *x = any(g);
+  int rank = x->type->rank;
+  if (rank < 2 || rank > 3) return NULL;
+  int64_t perm[3] = {0, 1, 2};
+  perm[rank - 1] = rank - 2, perm[rank - 2] = rank - 1;
+  return build_binary(&g->b, OP_matmul, x, build_transpose(&g->b, x, rank, perm));
+}
+
+static Value *grow_expand(Graph *g) {
+  Value *x = any(g), *like = any(g);
+  if (!broadcasts(x, like)) return NULL;
+  return build(&g->b, OP_expand, 1, INS(x, build_unary(&g->b, OP_shape_of, like)), NO_ATTRS);
+}
+
+static Value *grow_split(Graph *g) {
+  Value *x = any(g);
+  if (x->type->rank == 0 || !dim_is_const(x->type->dim[0]) || x->type->dim[0]->constant < 2) return NULL;
+  int64_t sizes[2] = {1, x->type->dim[0]->constant - 1};
+  Value *v = build(&g->b, OP_split, 2, INS(x, build_ints(&g->b, 2, sizes)), NO_ATTRS);
+  add(g, value_sibling(v, 1));
+  return v;
+}
+
+static Value *grow(Graph *g);
+
+/* Nodes with regions are put together by hand: the regions are there before types are inferred. */
+static Value *finish(Node *n) { return node_infer(n) ? n->out[0] : NULL; }
+
+static void fill_region(Graph *g, Block *inner, Value *(*body)(Graph *)) {
+  Block *outer = g->b.block;
+  int n = g->n;
+  g->b.block = inner;
+  Value *v = body(g);
+  build(&g->b, OP_yield, 0, INS(v), NO_ATTRS);
+  g->b.block = outer;
+  g->n = n;
+}
+
+static Value *branch_body(Graph *g) {
+  Value *x = g->value[0];
+  add(g, build_unary(&g->b, OP_neg, x));
+  return build_binary(&g->b, OP_mul, g->value[g->n - 1], build_scalar_f(&g->b, DT_f32, number(g->random)));
+}
+
+static Value *grow_if(Graph *g) {
+  Value *c = chance(g->random, 50) ? build_scalar_i(&g->b, DT_bool, below(g->random, 2)) : NULL;
+  if (!c) {
+    Value *x = any(g), *all = build(&g->b, OP_reduce_max, 1, INS(x), ATTRS(at_i(reduce_max, keep, 0)));
+    c = build_binary(&g->b, OP_lt, all, build_scalar_f(&g->b, DT_f32, 1));
+  }
+  Node *n = node_new(g->b.func, OP_if, 1, 1, 2, g->b.loc);
+  node_append(g->b.block, n);
+  node_set_in(n, 0, c);
+  fill_region(g, n->region[0], branch_body);
+  fill_region(g, n->region[1], branch_body);
+  return finish(n);
+}
+
+static Value *grow_loop(Graph *g) {
+  Value *start = g->value[0];
+  Node *n = node_new(g->b.func, OP_loop, 3, 1, 1, g->b.loc);
+  Block *body = n->region[0], *outer = g->b.block;
+  Value *trips = build_scalar_i(&g->b, DT_i64, below(g->random, 4));
+  node_append(outer, n);
+  node_set_in(n, 0, trips);
+  node_set_in(n, 2, start);
+  block_add_arg(body, type_tensor(g->module->types, DT_i64, 0, NULL), NULL);
+  Value *cond = block_add_arg(body, type_tensor(g->module->types, DT_bool, 0, NULL), NULL);
+  Value *carried = block_add_arg(body, start->type, NULL);
+  g->b.block = body;
+  Value *half = build_binary(&g->b, OP_mul, carried, build_scalar_f(&g->b, DT_f32, 0.5));
+  Value *sum = build_binary(&g->b, OP_add, half, build_unary(&g->b, OP_tanh, start));
+  build(&g->b, OP_yield, 0, INS(cond, sum), NO_ATTRS);
+  g->b.block = outer;
+  return finish(n);
+}
+
+static Value *grow(Graph *g) {
+  static Value *(*const way[])(Graph *) = {
+      grow_literal, grow_unary,  grow_binary, grow_binary,  grow_where,  grow_cast,   grow_transpose, grow_transpose, grow_reshape,
+      grow_slice,   grow_pad,    grow_concat, grow_reduce,  grow_softmax, grow_matmul, grow_expand,    grow_split,     grow_if,
+      grow_loop,    grow_binary, grow_unary,  grow_reshape,
+  };
+  return way[below(g->random, (int)(sizeof way / sizeof *way))](g);
+}
+
+/* f32[n,m], f32[n,3] and f32[2,3,m], all grown upon; the newest few values are the results. */
+static Module *random_module(Arena *a, Random *r) {
+  Module *m = module_new(a, diag_new(a));
+  Func *f = module_add_func(m, "main", LEVEL_TENSOR);
+  Dim n = dim_symbol(m->dims, func_add_symbol(f, "n", 64)), k = dim_symbol(m->dims, func_add_symbol(f, "m", DIM_NO_CAPACITY));
+  Dim two = dim_const(m->dims, 2), three = dim_const(m->dims, 3);
+  Graph g = {.random = r, .module = m, .b = {.module = m, .func = f, .block = f->body}};
+  add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 2, (Dim[]){n, k}), "x"));
+  add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 2, (Dim[]){n, three}), "y"));
+  add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 3, (Dim[]){two, three, k}), "z"));
+  for (int i = 3 + below(r, 40); i > 0; i--) add(&g, grow(&g));
+  Value *out[3];
+  Type type[3];
+  for (int i = 0; i < 3; i++) out[i] = g.value[g.n - 1 - i], type[i] = out[i]->type;
+  build(&g.b, OP_return, 0, 3, out, NO_ATTRS);
+  func_set_results(f, 3, type, NULL);
+  return m;
+}
+
+/* ---- comparing ---- */
+
+typedef struct Trial {
+  uint64_t seed;
+  Tensor *in[3], *want[3];
+  bool failed;
+} Trial;
+
+static void complain(Trial *t, Module *m, const char *when, const char *why) {
+  if (t->failed) return;
+  printf("FAIL seed %" PRIu64 ", %s: %s\n", t->seed, when, why);
+  text_print(m, stdout);
+  t->failed = true;
+}
+
+/* Without elements a -1 in a shape can mean anything: then, and only then, a graph may fail before it is changed. */
+static bool run(Trial *t, Module *m, const char *when, Tensor **out) {
+  Evaluator *e = eval_new(m, (EvalOptions){.max_memory = 64 << 20, .max_steps = 100000});
+  bool good = eval_func(e, m->funcs.at[0], 3, t->in, out);
+  bool excused = t->in[0]->dim[0] == 0 && strcmp(when, "before passes") == 0;
+  if (!good && !excused) complain(t, m, when, diag_first(m->diag));
+  eval_free(e);
+  return good;
+}
+
+static void check(void *ctx, const char *when, Module *m) {
+  Trial *t = ctx;
+  Tensor *out[3] = {0};
+  if (!run(t, m, when, out)) return;
+  for (int i = 0; i < 3; i++) {
+    Comparison c = compare_exact(out[i], t->want[i]);
+    if (!c.good) complain(t, m, when, c.why);
+    tensor_release(out[i]);
+  }
+}
+
+static Tensor *random_input(Random *r, int rank, const int64_t *dim) {
+  Tensor *t = tensor_new(NULL, DT_f32, rank, dim);
+  for (int64_t i = 0; i < t->count; i++) dtype_set_f(DT_f32, t->data, i, number(r));
+  return t;
+}
+
+static bool trial(uint64_t seed) {
+  static const char *const runs[] = {"shapes", "fold", "simplify", "cse", "dce", "cse,dce,simplify,fold,shapes,dce", NULL};
+  Trial t = {.seed = seed};
+  for (size_t i = 0; i < sizeof runs / sizeof *runs && !t.failed; i++) {
+    Arena *a = arena_new();
+    Random r = {seed};
+    Module *m = random_module(a, &r);
+    int64_t n = below(&r, 4), k = 1 + below(&r, 4);
+    t.in[0] = random_input(&r, 2, (int64_t[]){n, k});
+    t.in[1] = random_input(&r, 2, (int64_t[]){n, 3});
+    t.in[2] = random_input(&r, 3, (int64_t[]){2, 3, k});
+    if (diag_errors(m->diag)) complain(&t, m, "building", diag_first(m->diag));
+    else if (!verify_module(m)) complain(&t, m, "verifying", diag_first(m->diag));
+    else if (run(&t, m, "before passes", t.want)) {
+      PassOptions o = {.passes = runs[i], .out = stdout, .err = stderr, .changed = check, .changed_ctx = &t};
+      if (!pass_run(m, &o)) complain(&t, m, runs[i] ? runs[i] : "default", diag_first(m->diag));
+    }
+    for (int j = 0; j < 3; j++) {
+      tensor_release(t.in[j]);
+      if (t.want[j]) tensor_release(t.want[j]);
+      t.want[j] = NULL;
+    }
+    arena_free(a);
+  }
+  return !t.failed;
+}
+
+int main(int argc, char **argv) {
+  int count = argc > 1 ? atoi(argv[1]) : 300, failed = 0;
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+  for (int i = 0; i < count && failed < 5; i++) failed += !trial(seed + (uint64_t)i);
+  printf("%d passed, %d failed, 0 skipped\n", count - failed, failed);
+  return failed > 0;
+}
