@@ -61,12 +61,13 @@ static bool check_kernel(const Emitter *e, Diag *d) {
   const int64_t *local = f->launch.local;
   bool good = true;
   if (local[0] * local[1] * local[2] != 1)
-    good = diag_error(d, f->loc, "llvm: @%s: a workgroup of %" PRId64 "x%" PRId64 "x%" PRId64 ": a CPU runs one invocation",
+    good = diag_error(d, f->loc,
+                      "llvm: @%s: a workgroup of %" PRId64 "x%" PRId64 "x%" PRId64 ": a CPU runs one invocation",
                       f->name, local[0], local[1], local[2]);
   const char *missing = target_lacks(e->target, f->launch.requires);
   if (missing)
-    good = diag_error(d, f->loc, "llvm: @%s: requires `%.*s`, which %s has not", f->name, (int)strcspn(missing, ","), missing,
-                      e->target->name);
+    good = diag_error(d, f->loc, "llvm: @%s: requires `%.*s`, which %s has not", f->name, (int)strcspn(missing, ","),
+                      missing, e->target->name);
   for (int i = 0; i < f->body->n_args; i++) {
     const char *why = refuse_type(e, f->body->arg[i]->type);
     if (why) good = diag_error(d, f->loc, "llvm: @%s: %s", f->name, why);
@@ -115,7 +116,8 @@ static void emit_for(Emitter *e, const Node *n) {
 
   LLVMPositionBuilderAtEnd(e->b, loop);
   for (int i = 0; i < body->n_args; i++)
-    set(e, body->arg[i], LLVMBuildPhi(e->b, llvm_type(e, body->arg[i]->type), body->arg[i]->name ? body->arg[i]->name : ""));
+    set(e, body->arg[i],
+        LLVMBuildPhi(e->b, llvm_type(e, body->arg[i]->type), body->arg[i]->name ? body->arg[i]->name : ""));
   emit_block(e, body);
   const Node *end = block_terminator(body);
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b), edge[] = {before, latch};
@@ -124,7 +126,8 @@ static void emit_for(Emitter *e, const Node *n) {
   set_unroll(e, again, node_int(n, for, unroll));
   LLVMAddIncoming(get(e, body->arg[0]), (LLVMValueRef[]){from, next}, edge, 2);
   for (int i = 0; i < end->n_in; i++)
-    LLVMAddIncoming(get(e, body->arg[i + 1]), (LLVMValueRef[]){llvm_operand(e, n, i + 3), llvm_operand(e, end, i)}, edge, 2);
+    LLVMAddIncoming(get(e, body->arg[i + 1]), (LLVMValueRef[]){llvm_operand(e, n, i + 3), llvm_operand(e, end, i)},
+                    edge, 2);
 
   LLVMPositionBuilderAtEnd(e->b, after);
   for (int i = 0; i < n->n_out; i++)
@@ -202,7 +205,8 @@ enum { PLACES = 6 }; /* the workgroup's place, and the grid's size */
 static int group_params(const Emitter *e, LLVMTypeRef *type) {
   const Block *body = e->func->body;
   for (int i = 0; i < body->n_args; i++) type[i] = llvm_type(e, body->arg[i]->type);
-  for (int i = 0; i < PLACES; i++) type[body->n_args + i] = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
+  for (int i = 0; i < PLACES; i++)
+    type[body->n_args + i] = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
   return body->n_args + PLACES;
 }
 
@@ -349,7 +353,8 @@ void llvm_module_object(LlvmModule *m, const void **bytes, size_t *size) {
     must(broken, message);
     optimise(m);
     message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, LLVMObjectFile, &message, &m->object)) must(true, message);
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, LLVMObjectFile, &message, &m->object))
+      must(true, message);
   }
   *bytes = LLVMGetBufferStart(m->object);
   *size = LLVMGetBufferSize(m->object);

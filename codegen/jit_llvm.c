@@ -45,8 +45,10 @@ static void must(LLVMErrorRef error) {
 
 /* What LLVM may call though no kernel says so; the runtime gives the same. */
 static void add_helpers(LLVMOrcLLJITRef jit) {
-  const struct { const char *name; uintptr_t address; } helper[] = {
-      {"memcpy", (uintptr_t)memcpy}, {"memmove", (uintptr_t)memmove}, {"memset", (uintptr_t)memset}};
+  const struct {
+    const char *name;
+    uintptr_t address;
+  } helper[] = {{"memcpy", (uintptr_t)memcpy}, {"memmove", (uintptr_t)memmove}, {"memset", (uintptr_t)memset}};
   enum { N = sizeof helper / sizeof *helper };
   LLVMOrcCSymbolMapPair symbol[N];
   for (int i = 0; i < N; i++)

@@ -46,7 +46,7 @@ int64_t llvm_lanes(LLVMValueRef v) {
 
 LLVMValueRef llvm_operand(const Emitter *e, const Node *n, int i) { return e->value[n->in[i].value->number]; }
 
-static LLVMValueRef everywhere(LLVMTypeRef t, LLVMValueRef element) {
+LLVMValueRef llvm_everywhere(LLVMTypeRef t, LLVMValueRef element) {
   if (!is_vector(t)) return element;
   LLVMValueRef lane[MAX_LANES];
   unsigned n = LLVMGetVectorSize(t);
@@ -57,10 +57,10 @@ static LLVMValueRef everywhere(LLVMTypeRef t, LLVMValueRef element) {
 static LLVMTypeRef element_of(LLVMTypeRef t) { return is_vector(t) ? LLVMGetElementType(t) : t; }
 
 LLVMValueRef llvm_int(LLVMTypeRef t, int64_t v) {
-  return everywhere(t, LLVMConstInt(element_of(t), (unsigned long long)v, true));
+  return llvm_everywhere(t, LLVMConstInt(element_of(t), (unsigned long long)v, true));
 }
 
-LLVMValueRef llvm_float(LLVMTypeRef t, double v) { return everywhere(t, LLVMConstReal(element_of(t), v)); }
+LLVMValueRef llvm_float(LLVMTypeRef t, double v) { return llvm_everywhere(t, LLVMConstReal(element_of(t), v)); }
 
 static LLVMValueRef lane_number(const Emitter *e, int64_t i) {
   return LLVMConstInt(LLVMInt32TypeInContext(e->context), (unsigned long long)i, false);

@@ -20,7 +20,7 @@ typedef struct Emitter {
 
 /* How the target's ops are emitted. */
 typedef struct LlvmRow {
-  LLVMValueRef (*emit)(Emitter *, const Node *); /* the result, if the op has one */
+  LLVMValueRef (*emit)(Emitter *, const Node *);        /* the result, if the op has one */
   const char *(*refuse)(const Emitter *, const Node *); /* why the target cannot, or NULL; no function: it always can */
 } LlvmRow;
 
@@ -40,8 +40,9 @@ int64_t llvm_lanes(LLVMValueRef v);
 /* ---- values ---- */
 
 LLVMValueRef llvm_operand(const Emitter *e, const Node *n, int i);
-LLVMValueRef llvm_int(LLVMTypeRef t, int64_t v);    /* in every lane */
-LLVMValueRef llvm_float(LLVMTypeRef t, double v);   /* in every lane */
+LLVMValueRef llvm_everywhere(LLVMTypeRef t, LLVMValueRef constant); /* in every lane */
+LLVMValueRef llvm_int(LLVMTypeRef t, int64_t v);
+LLVMValueRef llvm_float(LLVMTypeRef t, double v);
 LLVMValueRef llvm_splat(Emitter *e, LLVMValueRef scalar, int64_t lanes);
 /* Lanes of v, or of v and w joined; w may be NULL. */
 LLVMValueRef llvm_shuffle(Emitter *e, LLVMValueRef v, LLVMValueRef w, int64_t n, const int64_t *lane);

@@ -69,9 +69,9 @@ static const char *whole_bytes(const Emitter *e, const Node *n) {
 
 /* ---- floats and integers alike ---- */
 
-#define BY_TYPE(name, on_float, on_int)                                                          \
-  static LLVMValueRef name(Emitter *e, const Node *n) {                                          \
-    return is_float(n) ? on_float(e->b, IN(0), IN(1), "") : on_int(e->b, IN(0), IN(1), "");      \
+#define BY_TYPE(name, on_float, on_int)                                                                                \
+  static LLVMValueRef name(Emitter *e, const Node *n) {                                                                \
+    return is_float(n) ? on_float(e->b, IN(0), IN(1), "") : on_int(e->b, IN(0), IN(1), "");                            \
   }
 BY_TYPE(emit_add, LLVMBuildFAdd, LLVMBuildAdd)
 BY_TYPE(emit_sub, LLVMBuildFSub, LLVMBuildSub)
@@ -248,28 +248,29 @@ static LLVMValueRef emit_cast(Emitter *e, const Node *n) {
   if (is_half(from)) x = half_to_f32(e, from, x);
   if (!dtype_is_float(to)) return is_float(n) ? float_to_int(e, x, to, type) : int_to_int(e, x, from, to, type);
   LLVMTypeRef wide = is_half(to) ? f32_like(e, x) : type;
-  if (is_float(n)) x = LLVMBuildFPCast(e->b, x, wide, "");
-  else if (dtype_is_int(from) && dtype_is_signed(from)) x = LLVMBuildSIToFP(e->b, x, wide, "");
-  else x = LLVMBuildUIToFP(e->b, x, wide, "");
+  if (is_float(n))
+    x = LLVMBuildFPCast(e->b, x, wide, "");
+  else if (dtype_is_int(from) && dtype_is_signed(from))
+    x = LLVMBuildSIToFP(e->b, x, wide, "");
+  else
+    x = LLVMBuildUIToFP(e->b, x, wide, "");
   return is_half(to) ? f32_to_half(e, to, x) : x;
 }
 
-static LLVMValueRef emit_bitcast(Emitter *e, const Node *n) { return LLVMBuildBitCast(e->b, IN(0), out_type(e, n), ""); }
+static LLVMValueRef emit_bitcast(Emitter *e, const Node *n) {
+  return LLVMBuildBitCast(e->b, IN(0), out_type(e, n), "");
+}
 
 /* ---- vectors ---- */
 
 static LLVMValueRef emit_imm(Emitter *e, const Node *n) {
   const Constant *c = node_attr(n, attr_slot(imm, value))->constant;
-  Type t = n->out[0]->type;
-  bool splat = c->kind == CONSTANT_SPLAT || c->type->rank == 0;
-  unsigned bits = t->dtype == DT_bool ? 1 : t->dtype == DT_index ? (unsigned)e->target->index_bits : (unsigned)dtype_bits(t->dtype);
-  LLVMTypeRef as_int = LLVMIntTypeInContext(e->context, bits);
-  LLVMValueRef lane[MAX_LANES];
-  for (int64_t i = 0; i < t->lanes; i++) {
-    LLVMValueRef v = LLVMConstInt(as_int, dtype_get_bits(t->dtype, c->bytes, splat ? 0 : i), false);
-    lane[i] = LLVMConstBitCast(v, llvm_element_type(e, t->dtype));
-  }
-  return t->lanes == 1 ? lane[0] : LLVMConstVector(lane, (unsigned)t->lanes);
+  LLVMTypeRef type = out_type(e, n), element = llvm_element_type(e, type_out(n));
+  unsigned bits = LLVMGetTypeKind(element) == LLVMIntegerTypeKind ? LLVMGetIntTypeWidth(element)
+                                                                  : (unsigned)dtype_bits(type_out(n));
+  LLVMValueRef v =
+      LLVMConstInt(LLVMIntTypeInContext(e->context, bits), dtype_get_bits(type_out(n), c->bytes, 0), false);
+  return llvm_everywhere(type, LLVMConstBitCast(v, element));
 }
 
 static LLVMValueRef emit_splat(Emitter *e, const Node *n) { return llvm_splat(e, IN(0), n->out[0]->type->lanes); }
@@ -292,8 +293,10 @@ static LLVMValueRef emit_lanes(Emitter *e, const Node *n) {
   LLVMValueRef v = IN(0);
   for (int64_t half = llvm_lanes(v) / 2; half >= 1; half /= 2) {
     LLVMValueRef x = llvm_slice(e, v, 0, half), y = llvm_slice(e, v, half, half);
-    if (n->op != OP_lanes_sum) v = extreme(e, type_in(n, 0), n->op == OP_lanes_max, x, y);
-    else v = is_float(n) ? LLVMBuildFAdd(e->b, x, y, "") : LLVMBuildAdd(e->b, x, y, "");
+    if (n->op != OP_lanes_sum)
+      v = extreme(e, type_in(n, 0), n->op == OP_lanes_max, x, y);
+    else
+      v = is_float(n) ? LLVMBuildFAdd(e->b, x, y, "") : LLVMBuildAdd(e->b, x, y, "");
   }
   return v;
 }
@@ -358,7 +361,8 @@ static LLVMValueRef emit_dot2(Emitter *e, const Node *n) {
 static LLVMValueRef address(Emitter *e, const Node *n, bool inside) {
   LLVMTypeRef element = llvm_memory_type(e, type_in(n, 0));
   LLVMValueRef at = IN(1);
-  return inside ? LLVMBuildInBoundsGEP2(e->b, element, IN(0), &at, 1, "") : LLVMBuildGEP2(e->b, element, IN(0), &at, 1, "");
+  return inside ? LLVMBuildInBoundsGEP2(e->b, element, IN(0), &at, 1, "")
+                : LLVMBuildGEP2(e->b, element, IN(0), &at, 1, "");
 }
 
 static unsigned alignment(const Node *n, int64_t said) {

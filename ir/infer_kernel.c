@@ -43,7 +43,9 @@ static bool give(Infer *c, Dtype t, int64_t lanes) {
 /* ---- numbers and vectors ---- */
 
 bool infer_imm(Infer *c) {
-  Type t = node_attr(c->node, attr_slot(imm, value))->constant->type;
+  const Constant *k = node_attr(c->node, attr_slot(imm, value))->constant;
+  Type t = k->type;
+  if (k->kind != CONSTANT_BYTES && k->kind != CONSTANT_SPLAT) return infer_error(c, "its constant is no literal");
   if (is_value(t)) return give(c, t->dtype, t->lanes);
   if (type_is_tensor(t) && t->rank == 0 && !t->encoded) return give(c, t->dtype, 1);
   return infer_error(c, "its constant is %s, not a scalar or vector", text(c, t));
@@ -98,7 +100,8 @@ static bool infer_dot(Infer *c, int each, Dtype acc, Dtype a, Dtype b) {
     if (!need_value(c, i)) return false;
   const Type *in = c->in;
   int64_t n = in[0]->lanes;
-  if (in[0]->dtype != acc || in[1]->dtype != a || in[2]->dtype != b || in[1]->lanes != each * n || in[2]->lanes != each * n)
+  if (in[0]->dtype != acc || in[1]->dtype != a || in[2]->dtype != b || in[1]->lanes != each * n ||
+      in[2]->lanes != each * n)
     return infer_error(c, "takes %sxN, %sx%dN, %sx%dN, not %s, %s, %s", dtype_name(acc), dtype_name(a), each,
                        dtype_name(b), each, text(c, in[0]), text(c, in[1]), text(c, in[2]));
   c->out[0] = in[0];

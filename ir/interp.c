@@ -21,11 +21,11 @@ typedef struct Interp {
   Diag *diag;
   Arena *arena;
   int n_inv;
-  int64_t lanes; /* of all values together */
-  uint64_t *reg; /* [invocations, lanes] */
+  int64_t lanes;  /* of all values together */
+  uint64_t *reg;  /* [invocations, lanes] */
   Memory *memory; /* the arguments', then the workgroup's; a memory value's register is a place in here */
   int n_memory;
-  Mask *masks;   /* [depth, 2, invocations] */
+  Mask *masks;    /* [depth, 2, invocations] */
   uint64_t *swap; /* [lanes of the widest yield] */
   int64_t grid[3], group[3];
   int64_t period; /* between barriers */
@@ -37,9 +37,8 @@ static bool fail(Interp *I, const Node *n, int inv, const char *fmt, ...) {
   va_start(ap, fmt);
   const char *what = arena_vprintf(I->arena, fmt, ap);
   va_end(ap);
-  return diag_error(I->diag, n->loc,
-                    "@%s: `%s`: %s (invocation %d of workgroup %" PRId64 ",%" PRId64 ",%" PRId64 ")", I->func->name,
-                    op_name(n->op), what, inv, I->group[0], I->group[1], I->group[2]);
+  return diag_error(I->diag, n->loc, "@%s: `%s`: %s (invocation %d of workgroup %" PRId64 ",%" PRId64 ",%" PRId64 ")",
+                    I->func->name, op_name(n->op), what, inv, I->group[0], I->group[1], I->group[2]);
 }
 
 static uint64_t *at(const Interp *I, int inv, const Value *v) { return I->reg + inv * I->lanes + v->number; }
@@ -50,8 +49,8 @@ static void copy_value(const Interp *I, int inv, const Value *to, const Value *f
   memcpy(at(I, inv, to), at(I, inv, from), (size_t)from->type->lanes * sizeof(uint64_t));
 }
 
-#define EACH(I, mask, inv) \
-  for (int inv = 0; inv < (I)->n_inv; inv++) \
+#define EACH(I, mask, inv)                                                                                             \
+  for (int inv = 0; inv < (I)->n_inv; inv++)                                                                           \
     if ((mask)[inv])
 
 /* ---- one invocation's arithmetic ---- */
@@ -77,9 +76,8 @@ static void elementwise(const Interp *I, int inv, const Node *n) {
 
 static void imm(const Interp *I, int inv, const Node *n) {
   const Constant *c = node_attr(n, attr_slot(imm, value))->constant;
-  bool splat = c->kind == CONSTANT_SPLAT || c->type->rank == 0;
   Type t = n->out[0]->type;
-  for (int64_t i = 0; i < t->lanes; i++) at(I, inv, n->out[0])[i] = dtype_get_bits(t->dtype, c->bytes, splat ? 0 : i);
+  for (int64_t i = 0; i < t->lanes; i++) at(I, inv, n->out[0])[i] = dtype_get_bits(t->dtype, c->bytes, 0);
 }
 
 static void splat(const Interp *I, int inv, const Node *n) {
@@ -101,7 +99,8 @@ static void shuffle(const Interp *I, int inv, const Node *n) {
   int64_t first = n->in[0].value->type->lanes;
   const int64_t *lane = node_ints(n, shuffle, lanes).at;
   for (int64_t i = 0; i < n->out[0]->type->lanes; i++)
-    at(I, inv, n->out[0])[i] = lane[i] < first ? at(I, inv, n->in[0].value)[lane[i]] : at(I, inv, n->in[1].value)[lane[i] - first];
+    at(I, inv, n->out[0])[i] =
+        lane[i] < first ? at(I, inv, n->in[0].value)[lane[i]] : at(I, inv, n->in[1].value)[lane[i] - first];
 }
 
 static void dot4(const Interp *I, int inv, const Node *n) {
@@ -130,7 +129,8 @@ static void lanes(const Interp *I, int inv, const Node *n) {
   memcpy(v, at(I, inv, n->in[0].value), (size_t)t->lanes * sizeof *v);
   for (int64_t half = t->lanes / 2; half >= 1; half /= 2)
     for (int64_t i = 0; i < half; i++)
-      v[i] = scalar_apply(&(Node){.op = op}, 2, (Dtype[]){t->dtype, t->dtype}, (uint64_t[]){v[i], v[i + half]}, t->dtype);
+      v[i] =
+          scalar_apply(&(Node){.op = op}, 2, (Dtype[]){t->dtype, t->dtype}, (uint64_t[]){v[i], v[i + half]}, t->dtype);
   at(I, inv, n->out[0])[0] = v[0];
 }
 
@@ -144,18 +144,21 @@ static void place(const Interp *I, int inv, const Node *n) {
 
 /* ---- memory ---- */
 
+/* Where a load or store of v goes. */
+static Access access_of(Interp *I, int inv, const Node *n, const Value *v, int64_t align) {
+  return (Access){.memory = memory_at(I, inv, n->in[0].value), .at = index_at(I, inv, n->in[1].value),
+                  .lanes = v->type->lanes, .dtype = v->type->dtype, .align = align, .invocation = inv, .period = I->period};
+}
+
 static bool load(Interp *I, int inv, const Node *n) {
-  Value *v = n->out[0];
-  Access a = {memory_at(I, inv, n->in[0].value), index_at(I, inv, n->in[1].value), v->type->lanes, v->type->dtype,
-              node_int(n, load, align), inv, I->period};
-  const char *wrong = memory_read(&a, at(I, inv, v), I->arena);
+  Access a = access_of(I, inv, n, n->out[0], node_int(n, load, align));
+  const char *wrong = memory_read(&a, at(I, inv, n->out[0]), I->arena);
   return !wrong || fail(I, n, inv, "%s", wrong);
 }
 
 static bool store(Interp *I, int inv, const Node *n) {
   const Value *v = n->in[2].value;
-  Access a = {memory_at(I, inv, n->in[0].value), index_at(I, inv, n->in[1].value), v->type->lanes, v->type->dtype,
-              node_int(n, store, align), inv, I->period};
+  Access a = access_of(I, inv, n, v, node_int(n, store, align));
   const char *wrong = memory_write(&a, at(I, inv, v), I->arena);
   return !wrong || fail(I, n, inv, "%s", wrong);
 }
@@ -189,7 +192,7 @@ static bool run_when(Interp *I, const Node *n, const Mask *mask, int depth) {
     if (!run_block(I, n->region[r], side[r], depth + 1)) return false;
     const Node *end = block_terminator(n->region[r]);
     EACH(I, side[r], inv)
-      for (int i = 0; i < n->n_out; i++) copy_value(I, inv, n->out[i], end->in[i].value);
+    for (int i = 0; i < n->n_out; i++) copy_value(I, inv, n->out[i], end->in[i].value);
   }
   return true;
 }
@@ -232,7 +235,8 @@ static bool start(Interp *I, const Node *n, const Mask *mask) {
 static bool step(Interp *I, const Node *n, const Mask *active) {
   EACH(I, active, inv) {
     int64_t i = index_at(I, inv, n->region[0]->arg[0]), by = index_at(I, inv, n->in[2].value);
-    if (!checked_add(i, by, (int64_t *)at(I, inv, n->region[0]->arg[0]))) return fail(I, n, inv, "the counter overflows");
+    if (!checked_add(i, by, (int64_t *)at(I, inv, n->region[0]->arg[0])))
+      return fail(I, n, inv, "the counter overflows");
   }
   return true;
 }
@@ -248,7 +252,7 @@ static bool run_for(Interp *I, const Node *n, const Mask *mask, int depth) {
     if (!step(I, n, active)) return false;
   }
   EACH(I, mask, inv)
-    for (int i = 0; i < n->n_out; i++) copy_value(I, inv, n->out[i], body->arg[i + 1]);
+  for (int i = 0; i < n->n_out; i++) copy_value(I, inv, n->out[i], body->arg[i + 1]);
   return true;
 }
 
@@ -261,21 +265,11 @@ typedef struct Action {
 } Action;
 
 static const Action actions[OP_count] = {
-    [OP_bitcast] = {.pure = bitcast},
-    [OP_imm] = {.pure = imm},
-    [OP_load] = {.can_fail = load},
-    [OP_store] = {.can_fail = store},
-    [OP_splat] = {.pure = splat},
-    [OP_extract] = {.pure = extract},
-    [OP_pack] = {.pure = pack},
-    [OP_shuffle] = {.pure = shuffle},
-    [OP_dot4] = {.pure = dot4},
-    [OP_dot2] = {.pure = dot2},
-    [OP_lanes_sum] = {.pure = lanes},
-    [OP_lanes_max] = {.pure = lanes},
-    [OP_lanes_min] = {.pure = lanes},
-    [OP_group_id] = {.pure = place},
-    [OP_local_id] = {.pure = place},
+    [OP_bitcast] = {.pure = bitcast}, [OP_imm] = {.pure = imm},         [OP_load] = {.can_fail = load},
+    [OP_store] = {.can_fail = store}, [OP_splat] = {.pure = splat},     [OP_extract] = {.pure = extract},
+    [OP_pack] = {.pure = pack},       [OP_shuffle] = {.pure = shuffle}, [OP_dot4] = {.pure = dot4},
+    [OP_dot2] = {.pure = dot2},       [OP_lanes_sum] = {.pure = lanes}, [OP_lanes_max] = {.pure = lanes},
+    [OP_lanes_min] = {.pure = lanes}, [OP_group_id] = {.pure = place},  [OP_local_id] = {.pure = place},
     [OP_groups] = {.pure = place},
 };
 
@@ -295,7 +289,8 @@ static bool run_node(Interp *I, const Node *n, const Mask *mask, int depth) {
   case OP_for: return run_for(I, n, mask, depth);
   case OP_when: return run_when(I, n, mask, depth);
   case OP_barrier: return barrier(I, n, mask);
-  case OP_prefetch: case OP_workgroup_memory: return true; /* memory has its register from the beginning */
+  case OP_prefetch:
+  case OP_workgroup_memory: return true; /* memory has its register from the beginning */
   default: return run_action(I, n, mask);
   }
 }
@@ -368,8 +363,9 @@ static bool set_up(Interp *I, int n_args, const KernelArg *arg) {
   int64_t n, bytes;
   if (!checked_mul(local[0], local[1], &n) || !checked_mul(n, local[2], &n) || n < 1 || n > MAX_INVOCATIONS ||
       !checked_mul(n, l.lanes * (int64_t)sizeof(uint64_t), &bytes) || bytes > MAX_REGISTER_BYTES)
-    return diag_error(I->diag, I->func->loc, "@%s: %" PRId64 "x%" PRId64 "x%" PRId64 " invocations of %" PRId64
-                      " lanes are more than is run", I->func->name, local[0], local[1], local[2], l.lanes);
+    return diag_error(I->diag, I->func->loc,
+                      "@%s: %" PRId64 "x%" PRId64 "x%" PRId64 " invocations of %" PRId64 " lanes are more than is run",
+                      I->func->name, local[0], local[1], local[2], l.lanes);
   I->n_inv = (int)n;
   I->lanes = l.lanes;
   I->reg = ARENA_ARRAY(I->arena, uint64_t, n * l.lanes);

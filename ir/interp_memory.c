@@ -25,7 +25,8 @@ void memory_forget(Memory *m) {
 /* The memory's own elements [at, end) that the access covers. */
 static bool covered(const Access *a, int64_t *end) {
   int64_t bits, own = dtype_bits(a->memory->dtype);
-  if (!checked_mul(a->lanes, dtype_bits(a->dtype), &bits) || !checked_add(a->at, (bits + own - 1) / own, end)) return false;
+  if (!checked_mul(a->lanes, dtype_bits(a->dtype), &bits) || !checked_add(a->at, (bits + own - 1) / own, end))
+    return false;
   return a->at >= 0 && *end <= a->memory->elements;
 }
 
@@ -40,8 +41,8 @@ static const char *check_alignment(const Access *a, Arena *arena) {
 
 static const char *check_place(const Access *a, int64_t *end, Arena *arena) {
   if (!covered(a, end))
-    return arena_printf(arena, "element %" PRId64 " (%" PRId64 " of %s from there on) of %" PRId64 " %s", a->at, a->lanes,
-                        dtype_name(a->dtype), a->memory->elements, dtype_name(a->memory->dtype));
+    return arena_printf(arena, "element %" PRId64 " (%" PRId64 " of %s from there on) of %" PRId64 " %s", a->at,
+                        a->lanes, dtype_name(a->dtype), a->memory->elements, dtype_name(a->memory->dtype));
   return check_alignment(a, arena);
 }
 
@@ -58,7 +59,8 @@ static const char *touch_read(const Access *a, int64_t i, Arena *arena) {
 static const char *touch_write(const Access *a, int64_t i, Arena *arena) {
   Touch *t = &a->memory->touch[i];
   if (t->written == a->period && t->writer != a->invocation)
-    return arena_printf(arena, "element %" PRId64 " was written by invocation %d, too, with no barrier since", i, t->writer);
+    return arena_printf(arena, "element %" PRId64 " was written by invocation %d, too, with no barrier since", i,
+                        t->writer);
   if (t->read == a->period && t->reader == SEVERAL)
     return arena_printf(arena, "element %" PRId64 " was read by other invocations with no barrier since", i);
   if (t->read == a->period && t->reader != a->invocation)

@@ -22,9 +22,9 @@ typedef struct Access {
   Memory *memory;
   int64_t at, lanes;
   Dtype dtype;
-  int64_t align;   /* 0: an element's */
+  int64_t align; /* 0: an element's */
   int invocation;
-  int64_t period;  /* between which barriers, from 1 on */
+  int64_t period; /* between which barriers, from 1 on */
 } Access;
 
 /* Each returns NULL, or what is wrong, in the arena. */

@@ -1,0 +1,390 @@
+/* kernel_proof.c -- four kernels, each as a portable text and as one in a target's own shape, run by all that runs
+ * kernels: every run is compared with plain C in double, portable runs with each other, and what a backend cannot do it
+ * must refuse by name. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "codegen/jit_llvm.h"
+#include "ir/eval.h"
+#include "ir/fatal.h"
+#include "ir/interp.h"
+#include "ir/text.h"
+#include "tolerance.h"
+
+/* ---- problems: arguments of a kernel, and what it should give ---- */
+
+enum { MAX_ARGS = 8, MAX_OUT = 4096 };
+
+typedef struct Problem {
+  Arena *arena;
+  uint64_t seed;
+  int64_t grid[3];
+  int n_args, out; /* `out`: the argument that is written */
+  KernelArg arg[MAX_ARGS];
+  Dtype dtype[MAX_ARGS];
+  float *expected; /* [elements of out] */
+} Problem;
+
+static double uniform(Problem *p) { /* in [-1, 1): xorshift */
+  p->seed ^= p->seed << 13;
+  p->seed ^= p->seed >> 7;
+  p->seed ^= p->seed << 17;
+  return (double)(int64_t)p->seed * 0x1p-63;
+}
+
+/* Memory of a cache line's alignment. */
+static void *add_memory(Problem *p, Dtype t, int64_t n) {
+  int64_t bytes;
+  ensure(p->n_args < MAX_ARGS && dtype_size(t, n, &bytes));
+  uintptr_t raw = (uintptr_t)arena_alloc(p->arena, (size_t)bytes + 64);
+  p->dtype[p->n_args] = t;
+  p->arg[p->n_args] = (KernelArg){.memory = (void *)((raw + 63) & ~(uintptr_t)63), .elements = n};
+  return p->arg[p->n_args++].memory;
+}
+
+static float *add_random(Problem *p, int64_t n) {
+  float *x = add_memory(p, DT_f32, n);
+  for (int64_t i = 0; i < n; i++) x[i] = (float)(2 * uniform(p));
+  return x;
+}
+
+static float *add_out(Problem *p, int64_t n) {
+  ensure(n <= MAX_OUT);
+  p->out = p->n_args;
+  p->expected = ARENA_ARRAY(p->arena, float, n);
+  return add_memory(p, DT_f32, n);
+}
+
+static void add_index(Problem *p, int64_t v) { p->arg[p->n_args++] = (KernelArg){.bits = (uint64_t)v}; }
+
+static void add_f32(Problem *p, float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  p->arg[p->n_args++] = (KernelArg){.bits = bits};
+}
+
+/* ---- softmax ---- */
+
+enum { SOFTMAX_ROWS = 5, SOFTMAX_N = 48 };
+
+static void softmax(Problem *p) {
+  float *x = add_random(p, SOFTMAX_ROWS * SOFTMAX_N);
+  add_out(p, SOFTMAX_ROWS * SOFTMAX_N);
+  add_index(p, SOFTMAX_N);
+  p->grid[0] = SOFTMAX_ROWS;
+  for (int r = 0; r < SOFTMAX_ROWS; r++) {
+    float *row = x + r * SOFTMAX_N, *want = p->expected + r * SOFTMAX_N;
+    double sum = 0;
+    for (int i = 0; i < SOFTMAX_N; i++)
+      row[i] *= r == 0 ? 80 : 5; /* one row whose exp reaches nothing at the low end */
+    for (int i = 0; i < SOFTMAX_N; i++) sum += exp(row[i]);
+    for (int i = 0; i < SOFTMAX_N; i++) want[i] = (float)(exp(row[i]) / sum);
+  }
+}
+
+/* ---- matmul + bias + gelu ---- */
+
+enum { M = 24, N = 64, K = 20, MR = 12, NR = 32 };
+
+typedef struct Matmul {
+  float x[M][K], w[K][N];
+} Matmul;
+
+static Matmul *matmul_data(Problem *p) {
+  Matmul *d = ARENA_NEW(p->arena, Matmul);
+  for (int i = 0; i < M; i++)
+    for (int k = 0; k < K; k++) d->x[i][k] = (float)uniform(p);
+  for (int k = 0; k < K; k++)
+    for (int j = 0; j < N; j++) d->w[k][j] = (float)uniform(p);
+  return d;
+}
+
+/* The arguments after the matrices, and what comes out. */
+static void matmul_rest(Problem *p, const Matmul *d) {
+  const float *bias = add_random(p, N);
+  add_out(p, M * N);
+  add_index(p, N);
+  add_index(p, K);
+  for (int i = 0; i < M; i++)
+    for (int j = 0; j < N; j++) {
+      double v = bias[j];
+      for (int k = 0; k < K; k++) v += (double)d->x[i][k] * d->w[k][j];
+      p->expected[i * N + j] = (float)(v / 2 * (1 + tanh(sqrt(2 / 3.14159265358979) * (v + 0.044715 * v * v * v))));
+    }
+}
+
+static void matmul_gelu(Problem *p) {
+  const Matmul *d = matmul_data(p);
+  memcpy(add_memory(p, DT_f32, M * K), d->x, sizeof d->x);
+  memcpy(add_memory(p, DT_f32, K * N), d->w, sizeof d->w);
+  matmul_rest(p, d);
+  p->grid[0] = N;
+  p->grid[1] = M;
+}
+
+static void matmul_gelu_cpu(Problem *p) {
+  const Matmul *d = matmul_data(p);
+  float *a = add_memory(p, DT_f32, M * K), *b = add_memory(p, DT_f32, K * N);
+  for (int i = 0; i < M; i++)
+    for (int k = 0; k < K; k++) a[(i / MR * K + k) * MR + i % MR] = d->x[i][k];
+  for (int k = 0; k < K; k++)
+    for (int j = 0; j < N; j++) b[(j / NR * K + k) * NR + j % NR] = d->w[k][j];
+  matmul_rest(p, d);
+  p->grid[0] = M / MR;
+  p->grid[1] = N / NR;
+}
+
+/* ---- int4 GEMV ---- */
+
+enum { ROWS = 32, GROUPS = 6, GROUP = 32, TILE = 16 };
+
+typedef struct Gemv {
+  uint8_t code[ROWS][GROUPS][GROUP];
+  uint16_t scale[ROWS][GROUPS]; /* f16 */
+  int8_t xq[GROUPS][GROUP];
+  float xs[GROUPS];
+} Gemv;
+
+static Gemv *gemv_data(Problem *p) {
+  Gemv *d = ARENA_NEW(p->arena, Gemv);
+  for (int r = 0; r < ROWS; r++)
+    for (int g = 0; g < GROUPS; g++) {
+      d->scale[r][g] = (uint16_t)dtype_encode(DT_f16, 0.02 + 0.01 * uniform(p), false, ROUND_EVEN);
+      for (int i = 0; i < GROUP; i++) d->code[r][g][i] = (uint8_t)(8 + 8 * uniform(p));
+    }
+  for (int g = 0; g < GROUPS; g++) {
+    d->xs[g] = (float)(0.02 + 0.01 * uniform(p));
+    for (int i = 0; i < GROUP; i++) d->xq[g][i] = (int8_t)(127.4 * uniform(p));
+  }
+  return d;
+}
+
+static void gemv_out(Problem *p, const Gemv *d) {
+  add_out(p, ROWS);
+  add_index(p, GROUPS);
+  for (int r = 0; r < ROWS; r++) {
+    double y = 0;
+    for (int g = 0; g < GROUPS; g++) {
+      int sum = 0;
+      for (int i = 0; i < GROUP; i++) sum += (d->code[r][g][i] - 8) * d->xq[g][i];
+      y += sum * dtype_decode(DT_f16, d->scale[r][g]) * d->xs[g];
+    }
+    p->expected[r] = (float)y;
+  }
+}
+
+static void gemv_i4(Problem *p) {
+  const Gemv *d = gemv_data(p);
+  uint8_t *w = add_memory(p, DT_u8, ROWS * GROUPS * GROUP / 2);
+  for (int r = 0; r < ROWS; r++)
+    for (int g = 0; g < GROUPS; g++)
+      for (int i = 0; i < GROUP / 2; i++) *w++ = (uint8_t)(d->code[r][g][i] | d->code[r][g][i + GROUP / 2] << 4);
+  memcpy(add_memory(p, DT_f16, ROWS * GROUPS), d->scale, sizeof d->scale);
+  memcpy(add_memory(p, DT_i8, GROUPS * GROUP), d->xq, sizeof d->xq);
+  memcpy(add_memory(p, DT_f32, GROUPS), d->xs, sizeof d->xs);
+  gemv_out(p, d);
+  p->grid[0] = ROWS;
+}
+
+static void gemv_i4_cpu(Problem *p) {
+  const Gemv *d = gemv_data(p);
+  uint8_t *w = add_memory(p, DT_u8, ROWS / TILE * GROUPS * 288);
+  for (int t = 0; t < ROWS / TILE; t++)
+    for (int g = 0; g < GROUPS; g++, w += 288)
+      for (int r = 0; r < TILE; r++) {
+        const uint8_t *code = d->code[t * TILE + r][g];
+        memcpy(w + 2 * r, &d->scale[t * TILE + r][g], 2);
+        for (int i = 0; i < GROUP / 2; i++)
+          w[32 + 64 * (i / 4) + 4 * r + i % 4] = (uint8_t)(code[i] | code[i + 16] << 4);
+      }
+  memcpy(add_memory(p, DT_i8, GROUPS * GROUP), d->xq, sizeof d->xq);
+  memcpy(add_memory(p, DT_f32, GROUPS), d->xs, sizeof d->xs);
+  int32_t *xo = add_memory(p, DT_i32, GROUPS);
+  for (int g = 0; g < GROUPS; g++)
+    for (int i = 0; i < GROUP; i++) xo[g] -= 8 * d->xq[g][i];
+  gemv_out(p, d);
+  p->grid[0] = ROWS / TILE;
+}
+
+/* ---- decode attention ---- */
+
+enum { HEADS = 8, KV_HEADS = 2, D = 64, CAPACITY = 24 };
+
+static uint16_t *add_cache(Problem *p) {
+  uint16_t *x = add_memory(p, DT_f16, CAPACITY * KV_HEADS * D);
+  for (int i = 0; i < CAPACITY * KV_HEADS * D; i++)
+    x[i] = (uint16_t)dtype_encode(DT_f16, uniform(p), false, ROUND_EVEN);
+  return x;
+}
+
+static double cached(const uint16_t *x, int64_t t, int head, int j) {
+  return dtype_decode(DT_f16, x[(t * KV_HEADS + head) * D + j]);
+}
+
+static void attend(const float *q, const uint16_t *k, const uint16_t *v, int head, int64_t length, float *y) {
+  double sum = 0, acc[D] = {0};
+  for (int64_t t = 0; t < length; t++) {
+    double dot = 0;
+    for (int j = 0; j < D; j++) dot += q[j] * cached(k, t, head, j);
+    sum += exp(dot / sqrt(D));
+    for (int j = 0; j < D; j++) acc[j] += exp(dot / sqrt(D)) * cached(v, t, head, j);
+  }
+  for (int j = 0; j < D; j++) y[j] = (float)(length ? acc[j] / sum : 0);
+}
+
+static void attention(Problem *p, int64_t length, bool portable) {
+  float *q = add_random(p, HEADS * D);
+  uint16_t *k = add_cache(p), *v = add_cache(p);
+  add_out(p, HEADS * D);
+  add_index(p, length);
+  if (portable) add_index(p, KV_HEADS), add_index(p, D);
+  add_f32(p, (float)(1 / sqrt(D)));
+  p->grid[0] = portable ? HEADS : KV_HEADS;
+  for (int h = 0; h < HEADS; h++) attend(q + h * D, k, v, h / (HEADS / KV_HEADS), length, p->expected + h * D);
+}
+
+static void attention_decode(Problem *p) { attention(p, 21, true); }
+static void attention_empty(Problem *p) { attention(p, 0, true); }
+static void attention_decode_cpu(Problem *p) { attention(p, 21, false); }
+static void attention_empty_cpu(Problem *p) { attention(p, 0, false); }
+
+/* ---- texts ---- */
+
+typedef enum Shape { PORTABLE, CPU } Shape;
+
+static const struct {
+  const char *file;
+  Shape shape;
+  void (*make)(Problem *);
+} texts[] = {
+    {"softmax.ir", PORTABLE, softmax},
+    {"softmax.cpu.ir", CPU, softmax},
+    {"matmul_gelu.ir", PORTABLE, matmul_gelu},
+    {"matmul_gelu.cpu.ir", CPU, matmul_gelu_cpu},
+    {"gemv_i4.ir", PORTABLE, gemv_i4},
+    {"gemv_i4.cpu.ir", CPU, gemv_i4_cpu},
+    {"attention_decode.ir", PORTABLE, attention_decode},
+    {"attention_decode.ir", PORTABLE, attention_empty},
+    {"attention_decode.cpu.ir", CPU, attention_decode_cpu},
+    {"attention_decode.cpu.ir", CPU, attention_empty_cpu},
+};
+
+/* The file's only kernel. */
+static Func *read_kernel(Arena *a, Diag *d, const char *name) {
+  char *path = arena_printf(a, "tests/kernel/%s", name);
+  FILE *f = fopen(path, "rb");
+  if (!f) fatal_resource("cannot open %s", path);
+  char *text = arena_alloc(a, 1 << 16);
+  size_t size = fread(text, 1, 1 << 16, f);
+  fclose(f);
+  Module *m = text_parse(a, d, path, text, size);
+  return m && m->funcs.n == 1 ? m->funcs.at[0] : NULL;
+}
+
+/* ---- backends ---- */
+
+static bool run_interp(Func *f, const Problem *p, Diag *d) { return interp_kernel(f, p->grid, p->n_args, p->arg, d); }
+
+static bool run_llvm(Func *f, const Problem *p, Diag *d) {
+  lrt_arg arg[MAX_ARGS];
+  for (int i = 0; i < p->n_args; i++)
+    arg[i] = p->arg[i].memory ? (lrt_arg){.memory = p->arg[i].memory} : (lrt_arg){.bits = p->arg[i].bits};
+  LlvmModule *m = llvm_module_new(jit_host_target(), f->name);
+  bool good = llvm_emit_kernel(m, f, d);
+  if (good) {
+    Jit *j = jit_new(m);
+    jit_kernel(j, f->name)(arg, p->grid, 0, p->grid[0] * p->grid[1] * p->grid[2]);
+    jit_free(j);
+  }
+  llvm_module_free(m);
+  return good;
+}
+
+static bool always(void) { return true; }
+static bool has_host(void) { return jit_host_target() != NULL; }
+
+static const struct {
+  const char *name;
+  unsigned runs; /* a bit a shape; the rest it refuses, with its name in front */
+  bool (*here)(void);
+  bool (*run)(Func *, const Problem *, Diag *);
+  double tolerance; /* of portable texts against the interpreter */
+} backends[] = {
+    {"interp", 1 << PORTABLE | 1 << CPU, always, run_interp, 0},
+    {"llvm", 1 << PORTABLE | 1 << CPU, has_host, run_llvm, 0},
+};
+enum { N_BACKENDS = sizeof backends / sizeof *backends };
+
+/* ---- the proof ---- */
+
+enum { SEEDS = 3 };
+static const double tolerance = 2e-6; /* of any run against C in double */
+
+static Tensor *out_tensor(const Problem *p, const void *data) {
+  return tensor_over(DT_f32, 1, &p->arg[p->out].elements, data);
+}
+
+static bool check(const char *text, const char *backend, const char *against, Tensor *got, Tensor *want, double tol) {
+  Comparison c = tol > 0 ? compare_scaled(got, want, tol) : compare_exact(got, want);
+  if (!c.good) printf("FAIL %s via %s, against %s: %s\n", text, backend, against, c.why);
+  tensor_release(got);
+  tensor_release(want);
+  return c.good;
+}
+
+static bool prove_run(int t, int b, uint64_t seed, Arena *a, float *first) {
+  Diag *d = diag_new(a);
+  Problem p = {.arena = a, .seed = seed, .grid = {1, 1, 1}};
+  texts[t].make(&p);
+  size_t size = (size_t)p.arg[p.out].elements * sizeof *first;
+  memset(p.arg[p.out].memory, 0xFF, size);
+  Func *f = read_kernel(a, d, texts[t].file);
+  if (!f || !backends[b].run(f, &p, d)) {
+    diag_flush(d, stdout, false);
+    printf("FAIL %s via %s\n", texts[t].file, backends[b].name);
+    return false;
+  }
+  const void *got = p.arg[p.out].memory;
+  if (b == 0) memcpy(first, got, size);
+  bool good = check(texts[t].file, backends[b].name, "C", out_tensor(&p, got), out_tensor(&p, p.expected), tolerance);
+  return check(texts[t].file, backends[b].name, backends[0].name, out_tensor(&p, got), out_tensor(&p, first),
+               backends[b].tolerance) &&
+         good;
+}
+
+static bool prove_refusal(int t, int b, Arena *a) {
+  Diag *d = diag_new(a);
+  Problem p = {.arena = a, .seed = 1, .grid = {1, 1, 1}};
+  texts[t].make(&p);
+  Func *f = read_kernel(a, d, texts[t].file);
+  const char *prefix = f ? arena_printf(a, "%s: @%s", backends[b].name, f->name) : "";
+  bool refused = f && !backends[b].run(f, &p, d) && strncmp(diag_first(d), prefix, strlen(prefix)) == 0;
+  if (!refused) printf("FAIL %s via %s: not refused by name\n", texts[t].file, backends[b].name);
+  return refused;
+}
+
+static bool prove(int t, float *first) {
+  bool good = true;
+  for (uint64_t seed = 1; seed <= SEEDS; seed++)
+    for (int b = 0; b < N_BACKENDS; b++) {
+      Arena *a = arena_new();
+      if (!backends[b].here())
+        printf("SKIP %s via %s: not on this machine\n", texts[t].file, backends[b].name);
+      else if (backends[b].runs & 1u << texts[t].shape)
+        good = prove_run(t, b, seed, a, first) && good;
+      else
+        good = prove_refusal(t, b, a) && good;
+      arena_free(a);
+    }
+  return good;
+}
+
+int main(void) {
+  int failed = 0, n = (int)(sizeof texts / sizeof *texts);
+  float *first = calloc(MAX_OUT, sizeof *first); /* what the interpreter gave */
+  for (int t = 0; first && t < n; t++) failed += !prove(t, first);
+  free(first);
+  printf("%d texts passed, %d failed\n", n - failed, failed);
+  return failed != 0;
+}
