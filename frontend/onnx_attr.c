@@ -131,8 +131,9 @@ const PbGraph *onnx_graph(const OnnxCall *c, const char *name) {
 
 bool onnx_dtype(const OnnxCall *c, const char *name, Dtype dflt, Dtype *out) {
   const PbAttribute *a = get(c, name, ATTRIBUTE_INT);
-  *out = a ? onnx_element_type(c->importer->diag, c->b->loc, a->i) : dflt;
-  return *out != DT_none;
+  bool given = a && a->i != 0; /* 0 is how UNDEFINED says that it is left to the operator */
+  *out = given ? onnx_element_type(c->importer->diag, c->b->loc, a->i) : dflt;
+  return !given || *out != DT_none;
 }
 
 /* ---- constant operands ---- */

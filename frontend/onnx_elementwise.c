@@ -88,7 +88,8 @@ static bool cast_to(OnnxCall *c, Dtype to) {
 
 bool onnx_import_cast(OnnxCall *c) {
   Dtype to;
-  return onnx_dtype(c, "to", DT_none, &to) && cast_to(c, to);
+  if (!onnx_dtype(c, "to", DT_none, &to)) return false;
+  return to == DT_none ? onnx_invalid(c, "attribute `to` is missing") : cast_to(c, to);
 }
 
 bool onnx_import_cast_like(OnnxCall *c) { return onnx_typed(c) && cast_to(c, b_dtype(c->in[1])); }
