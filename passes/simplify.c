@@ -30,7 +30,10 @@ static bool constant_bits(const Value *v, uint64_t *bits) {
 
 static bool is_number(const Value *v, double want) {
   uint64_t bits;
-  return v && constant_bits(v, &bits) && bits == dtype_encode(v->type->dtype, want, true, ROUND_EVEN);
+  unsigned char wanted[8] = {0};
+  if (!v || !constant_bits(v, &bits)) return false;
+  dtype_set_f(v->type->dtype, wanted, 0, want);
+  return bits == dtype_get_bits(v->type->dtype, wanted, 0);
 }
 
 static bool is_int_type(const Value *v) { return dtype_is_int(v->type->dtype); }

@@ -1,0 +1,20 @@
+# bash completion of lathe; written by `lathe docs`
+_lathe() {
+  local word=${COMP_WORDS[COMP_CWORD]} options=
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W 'ir inspect eval help docs --version' -- "$word"))
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    ir) options='--passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
+    inspect) options='--passes --pipeline --dim --json --help ' ;;
+    eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
+    help) options='--help ' ;;
+    docs) options='--help ' ;;
+  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -f -- "$word")) ;;
+  esac
+}
+complete -o filenames -F _lathe lathe
