@@ -18,9 +18,11 @@ static bool check_opsets(OnnxImporter *imp, Loc loc, size_t n, PbOpset *const *o
     const char *domain = onnx_domain(opset[i]->domain);
     int64_t v = opset[i]->version;
     if (*domain == '\0' && (v < ONNX_OPSET_MIN || v > ONNX_OPSET_MAX)) {
-      ok = diag_error(imp->diag, loc, "opset %" PRId64 " of ai.onnx is not supported: %d to %d are", v, ONNX_OPSET_MIN,
-                      ONNX_OPSET_MAX);
-      diag_hint(imp->diag, "convert the model with ONNX's version converter");
+      const char *why = arena_printf(imp->arena, "it uses opset %" PRId64 " of ai.onnx, and %d to %d are supported", v,
+                                     ONNX_OPSET_MIN, ONNX_OPSET_MAX);
+      onnx_add_refusal(imp, (OnnxRefusal){.domain = "", .type = "model", .node = loc.name, .reason = why,
+                                          .instead = "convert the model with ONNX's version converter"});
+      ok = false;
     }
     if (strcmp(domain, "com.microsoft") == 0 && v != 1)
       ok = diag_error(imp->diag, loc, "opset %" PRId64 " of com.microsoft is not supported: 1 is", v);

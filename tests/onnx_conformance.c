@@ -195,7 +195,8 @@ static void run_case(const Run *run, const Case *c, Result *r) {
   OnnxReport report = {0};
   Module *m = onnx_import(a, d, path, &(OnnxOptions){.report = &report});
   if (!m) {
-    say(r, report.n ? REFUSED : FAILED, report.n ? report.at[0].reason : diag_first(d));
+    if (report.n) say(r, REFUSED, arena_printf(a, "%s: %s", report.at[0].type, report.at[0].reason));
+    else say(r, FAILED, diag_first(d));
   } else {
     int i = 0;
     for (r->verdict = PASSED; r->verdict == PASSED; i++) {
