@@ -148,7 +148,9 @@ static Value *grow_reshape(Graph *g) {
 static Value *grow_slice(Graph *g) {
   Value *x = any(g);
   if (x->type->rank == 0) return NULL;
-  int64_t axis = below(g->random, x->type->rank), from = below(g->random, 2), to = chance(g->random, 50) ? INT64_MAX : 1 + below(g->random, 3);
+  int64_t axis = below(g->random, x->type->rank);
+  bool several = dim_is_const(x->type->dim[axis]) && x->type->dim[axis]->constant > 1; /* nothing is cut to no size */
+  int64_t from = several ? below(g->random, 2) : 0, to = chance(g->random, 50) ? INT64_MAX : from + 1 + below(g->random, 2);
   int64_t step = chance(g->random, 20) ? -1 : 1;
   if (step < 0) from = INT64_MAX, to = INT64_MIN;
   Value *v = build(&g->b, OP_slice, 1, INS(x, build_ints(&g->b, 1, &from), build_ints(&g->b, 1, &to), build_ints(&g->b, 1, &axis),
