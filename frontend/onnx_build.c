@@ -25,7 +25,7 @@ bool onnx_axis(OnnxCall *c, int64_t axis, int rank, int *out) {
 
 bool onnx_flag(const OnnxCall *c, const char *name, bool dflt) { return onnx_int(c, name, dflt) != 0; }
 
-static bool is_among(const char *word, const char *words) {
+bool onnx_among(const char *word, const char *words) {
   size_t n = strlen(word);
   for (const char *at = words; n && (at = strstr(at, word)); at += n)
     if ((at == words || at[-1] == ' ') && (at[n] == 0 || at[n] == ' ')) return true;
@@ -34,7 +34,7 @@ static bool is_among(const char *word, const char *words) {
 
 bool onnx_word(OnnxCall *c, const char *name, const char *dflt, const char *words, const char **out) {
   *out = onnx_string(c, name, dflt);
-  if (is_among(*out, words)) return true;
+  if (onnx_among(*out, words)) return true;
   return onnx_refuse(c, NULL, "%s is \"%s\"; supported: %s", name, *out, words);
 }
 

@@ -1,4 +1,5 @@
 /* onnx_graph.c -- names and nodes: a graph's, a subgraph's or a function's body becomes nodes in a block. */
+#include "frontend/onnx_build.h"
 #include "frontend/onnx_import.h"
 
 #include <inttypes.h>
@@ -60,6 +61,7 @@ Value *onnx_lookup(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name) {
 /* ---- what is not supported ---- */
 
 void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
+  imp->n_refused++;
   for (int i = 0; i < imp->refusals.n; i++) {
     OnnxRefusal *have = &imp->refusals.at[i];
     if (strcmp(have->type, r.type) == 0 && strcmp(have->domain, r.domain) == 0 && strcmp(have->reason, r.reason) == 0) {
@@ -79,13 +81,6 @@ int64_t onnx_opset_version(const OnnxFrame *f, const char *domain) {
   for (size_t i = 0; i < f->n_opsets; i++)
     if (strcmp(onnx_domain(f->opset[i]->domain), domain) == 0) return f->opset[i]->version;
   return 0;
-}
-
-static bool listed(const char *words, const char *word) {
-  size_t n = strlen(word);
-  for (const char *p = words; n && (p = strstr(p, word)); p += n)
-    if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0')) return true;
-  return false;
 }
 
 /* Does any version of the operator have a row? Then the model's is too old. */
@@ -122,7 +117,7 @@ static bool check_attributes(OnnxCall *c, const OnnxRow *row) {
   const PbNode *n = c->node->pb;
   for (size_t i = 0; i < n->n_attribute; i++) {
     const char *name = onnx_text(n->attribute[i]->name);
-    if (!listed(row->attributes, name))
+    if (!onnx_among(name, row->attributes))
       ok = onnx_refuse(c, "leave the attribute out if it is at its default", "attribute `%s`", name);
     for (size_t k = 0; k < i; k++)
       if (strcmp(onnx_text(n->attribute[k]->name), name) == 0) ok = onnx_invalid(c, "attribute `%s` is given twice", name);
@@ -237,7 +232,8 @@ bool onnx_import_subgraph(OnnxCall *c, const PbGraph *g, Block *block, int n_in,
   onnx_import_nodes(imp, s, g->n_node, g->node);
   for (int i = 0; i < n_out; i++) {
     out[i] = onnx_lookup(imp, s, c->b->loc, onnx_text(g->output[i]->name));
-    if (!out[i] || !out[i]->type) ok = false;
+    if (!out[i]) ok = onnx_invalid(c, "graph `%s` results in an operand that the call leaves out", onnx_text(g->name));
+    else if (!out[i]->type) ok = false;
   }
   return ok && !imp->stopped;
 }

@@ -163,6 +163,7 @@ static Module *import_bytes(Arena *a, Diag *d, const char *path, OnnxBytes bytes
   Arena *scratch = arena_new();
   bool ok = run(&imp, scratch);
   arena_free(scratch);
+  if (imp.evaluator) eval_free(imp.evaluator);
   onnx_store_close(&imp.store);
   if (!ok) module_close(imp.module);
   return ok ? imp.module : NULL;

@@ -70,6 +70,8 @@ struct OnnxImporter {
   StrMap symbol_names;
   bool *dim_used;   /* which of the options' dims have been */
   VEC(OnnxRefusal) refusals;
+  int64_t n_refused;         /* nodes */
+  struct Evaluator *evaluator; /* for folding; NULL until it is needed */
 };
 
 /* ---- names, nodes and graphs: onnx_graph.c ---- */
@@ -98,6 +100,11 @@ bool onnx_import_call(OnnxCall *c, const PbFunction *f);
 
 const PbAttribute *onnx_attribute(const OnnxCall *c, const char *name); /* references followed; NULL where absent */
 const PbGraph *onnx_graph(const OnnxCall *c, const char *name);
+
+/* ---- constants: onnx_fold.c ---- */
+
+/* What the value is if that can be known now and is small; NULL, silently, if not. The caller releases it. */
+Tensor *onnx_fold(OnnxImporter *imp, const Value *v);
 
 /* ---- types and sizes: onnx_type.c ---- */
 

@@ -58,6 +58,14 @@ bool diag_hint(Diag *d, const char *fmt, ...) {
   return false;
 }
 
+DiagMark diag_mark(const Diag *d) { return (DiagMark){d->kept.n, d->errors, d->dropped}; }
+
+void diag_rewind(Diag *d, DiagMark mark) {
+  d->kept.n = mark.kept;
+  d->errors = mark.errors;
+  d->dropped = mark.dropped;
+}
+
 int diag_errors(const Diag *d) { return d->errors; }
 
 const char *diag_first(const Diag *d) {

@@ -27,6 +27,13 @@ bool diag_hint(Diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3
 /* Something the user should know that does not stop the work. */
 void diag_warn(Diag *d, Loc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* For trying something: rewinding forgets what was reported since the mark. */
+typedef struct DiagMark {
+  int kept, errors, dropped;
+} DiagMark;
+DiagMark diag_mark(const Diag *d);
+void diag_rewind(Diag *d, DiagMark mark);
+
 int diag_errors(const Diag *d);
 
 /* Prints as `file:line: name: message`, then `  hint: ...`, and forgets them. */
