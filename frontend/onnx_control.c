@@ -77,6 +77,17 @@ static bool import_branch(OnnxCall *c, Node *n, int region, const PbGraph *g) {
   return true;
 }
 
+/* Types have a rank, so what is one or the other must have the same. */
+static bool branches_agree(OnnxCall *c, const Node *n) {
+  for (int i = 0; i < n->n_out; i++) {
+    Type a = node_in(n->region[0]->last, i)->type, b = node_in(n->region[1]->last, i)->type;
+    if (a->rank == b->rank && a->dtype == b->dtype) continue;
+    return onnx_refuse(c, "fix sizes with -d name=value, so that the condition is known", "the branches give %s and %s",
+                       type_text(c->importer->arena, a), type_text(c->importer->arena, b));
+  }
+  return true;
+}
+
 bool onnx_import_if(OnnxCall *c) {
   const PbGraph *then_graph = onnx_graph(c, "then_branch"), *else_graph = onnx_graph(c, "else_branch");
   if (!then_graph || !else_graph) return false;
@@ -92,7 +103,7 @@ bool onnx_import_if(OnnxCall *c) {
   node_set_in(n, 0, b_scalar(c->b, c->in[0]));
   bool ok = import_branch(c, n, 0, then_graph);
   ok &= import_branch(c, n, 1, else_graph);
-  return ok && finish(c->b, n) && take_results(c, n->n_out, n->out);
+  return ok && branches_agree(c, n) && finish(c->b, n) && take_results(c, n->n_out, n->out);
 }
 
 /* ---- loops ---- */

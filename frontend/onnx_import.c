@@ -31,7 +31,7 @@ static bool check_opsets(OnnxImporter *imp, Loc loc, size_t n, PbOpset *const *o
 }
 
 static bool check_model(OnnxImporter *imp) {
-  const PbModel *m = imp->model;
+  PbModel *m = imp->model;
   Loc loc = {.file = imp->path};
   if (!m->graph) return diag_error(imp->diag, loc, "the file holds no graph: is it an ONNX model?");
   if (!m->n_opset_import) return diag_error(imp->diag, loc, "the model does not say which opset it uses");
@@ -95,11 +95,12 @@ static bool import_outputs(OnnxImporter *imp, OnnxScope *s) {
 }
 
 static bool import_graph(OnnxImporter *imp) {
-  const PbModel *m = imp->model;
+  PbModel *m = imp->model;
   OnnxFrame *frame = ARENA_NEW(imp->arena, OnnxFrame);
   *frame = (OnnxFrame){.n_opsets = m->n_opset_import, .opset = m->opset_import, .prefix = ""};
   OnnxScope *s = onnx_scope_new(imp, NULL, frame, imp->func->body);
   bool ok = onnx_declare_functions(imp);
+  onnx_repair_constants(imp, m->graph);
   onnx_declare_sizes(imp, m->graph);
   ok &= onnx_bind_initializers(imp, s, m->graph);
   ok &= import_inputs(imp, s);
@@ -137,7 +138,7 @@ static void declare_model(OnnxImporter *imp) {
 
 static bool run(OnnxImporter *imp, Arena *scratch) {
   size_t structure = 0;
-  imp->model = (const PbModel *)onnx_unpack(scratch, imp->diag, (Loc){.file = imp->path},
+  imp->model = (PbModel *)onnx_unpack(scratch, imp->diag, (Loc){.file = imp->path},
                                             &lathe__onnx__model_proto__descriptor, imp->store.bytes.at,
                                             (size_t)imp->store.bytes.size, &structure);
   if (!imp->model) return false;

@@ -61,7 +61,7 @@ struct OnnxImporter {
   Func *func;
   const char *path;
   const OnnxOptions *options;
-  const PbModel *model;
+  PbModel *model;
   size_t memory_limit; /* of the arena, in all */
   bool stopped;        /* the limit was reached: nothing further is imported */
   OnnxStore store;
@@ -114,6 +114,11 @@ void onnx_declare_sizes(OnnxImporter *imp, const PbGraph *g);
 Type onnx_input_type(OnnxImporter *imp, const PbValueInfo *v);
 /* Complains of options that name no size. */
 bool onnx_check_dim_options(OnnxImporter *imp);
+
+/* ---- what exporters write wrongly: onnx_repair.c ---- */
+
+/* Of several Constants of one name the last counts, and an input of that name does not, as in ONNX Runtime. */
+void onnx_repair_constants(OnnxImporter *imp, PbGraph *g);
 
 /* ---- the order of nodes: onnx_order.c ---- */
 

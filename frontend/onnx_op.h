@@ -32,7 +32,8 @@ const char *onnx_string(const OnnxCall *c, const char *name, const char *dflt);
 int onnx_ints(const OnnxCall *c, const char *name, const int64_t **v);
 int onnx_floats(const OnnxCall *c, const char *name, const double **v);
 Constant *onnx_tensor(const OnnxCall *c, const char *name); /* NULL where it is absent */
-/* TensorProto.DataType in an int attribute, as a Dtype; an error names a type that Lathe does not have. */
+/* TensorProto.DataType in an int attribute, as a Dtype, `dflt` where it is absent or 0; an error names a type that Lathe
+ * does not have. */
 bool onnx_dtype(const OnnxCall *c, const char *name, Dtype dflt, Dtype *out);
 
 /* This form of the operator is not supported: goes to the list that is shown before any work is done. `instead`: what the
