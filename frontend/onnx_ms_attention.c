@@ -328,7 +328,7 @@ bool onnx_import_ms_rotary(OnnxCall *c) {
     heads = width / (2 * half);
   }
   if (flat) x = b_split_heads(b, x, heads);
-  if (b_rank(at) == 1) at = b_unsqueeze(b, b_add(b, at, b_iota(b, b_dim(b, x, 2))), 0);
+  if (b_rank(at) < 2) at = b_unsqueeze(b, b_add(b, at, b_iota(b, b_dim(b, x, 2))), 0);
   Value *y = build(b, OP_rope, 1, INS(x, c->in[2], c->in[3], at),
                    ATTRS(at_i(rope, interleaved, onnx_flag(c, "interleaved", 0)), at_i(rope, dims, dims)));
   return onnx_result(c, flat ? b_join_heads(b, y) : y);

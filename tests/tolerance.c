@@ -88,6 +88,11 @@ static Comparison compare(const Tensor *got, const Tensor *want, Rule r) {
 
 Comparison compare_onnx(const Tensor *got, const Tensor *want) { return compare(got, want, rule_of(want->dtype)); }
 
+Comparison compare_written(const Tensor *got, const Tensor *want, double atol) {
+  Rule r = rule_of(want->dtype);
+  return compare(got, want, (Rule){fmax(r.atol, atol), r.rtol});
+}
+
 Comparison compare_scaled(const Tensor *got, const Tensor *want, double tol) {
   double largest = 0;
   for (int64_t i = 0; dtype_is_float(want->dtype) && i < want->count; i++) {

@@ -16,6 +16,8 @@ typedef struct Comparison {
 
 /* ONNX's rule: |a-b| <= atol + rtol*|b| for each element, by one table of both for the types. */
 Comparison compare_onnx(const Tensor *got, const Tensor *want);
+/* The same with an absolute tolerance of its own, where the wanted numbers were written down in so few digits. */
+Comparison compare_written(const Tensor *got, const Tensor *want, double atol);
 /* Ours: max|a-b| <= tol * max|b| over a tensor's finite elements (absolute where that is 0). */
 Comparison compare_scaled(const Tensor *got, const Tensor *want, double tol);
 /* The same number in every element, and NaN in the same places. */
