@@ -5,7 +5,6 @@
  * LLVM takes, which grows faster than a function's length. */
 #include "codegen/emit_llvm.h"
 
-#include <inttypes.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/Target.h>
@@ -13,6 +12,7 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <stdlib.h>
 
+#include "codegen/emit.h"
 #include "codegen/llvm_builder.h"
 #include "ir/fatal.h"
 
@@ -34,7 +34,8 @@ static const char *refuse_type(const Emitter *e, Type t) {
   return NULL;
 }
 
-static const char *refuse_node(const Emitter *e, const Node *n) {
+static const char *refuse_node(const void *ctx, const Node *n) {
+  const Emitter *e = ctx;
   if (op_is_terminator(n->op) || n->op == OP_for || n->op == OP_when) return NULL;
   if (!llvm_row(n->op)->emit) return "no instruction of a CPU does this";
   for (int i = 0; i < n->n_in; i++) {
@@ -46,33 +47,14 @@ static const char *refuse_node(const Emitter *e, const Node *n) {
   return why;
 }
 
-static bool check_block(const Emitter *e, const Block *b, Diag *d) {
-  bool good = true;
-  for (const Node *n = b->first; n; n = n->next) {
-    const char *why = refuse_node(e, n);
-    if (why) good = diag_error(d, n->loc, "llvm: @%s: `%s`: %s", e->func->name, op_name(n->op), why);
-    for (int r = 0; r < n->n_regions; r++) good = check_block(e, n->region[r], d) && good;
-  }
-  return good;
-}
-
 static bool check_kernel(const Emitter *e, Diag *d) {
-  const Func *f = e->func;
-  const int64_t *local = f->launch.local;
+  EmitCheck c = {.emitter = "llvm", .target = e->target, .func = e->func, .diag = d, .refuse = refuse_node, .ctx = e};
   bool good = true;
-  if (local[0] * local[1] * local[2] != 1)
-    good = diag_error(d, f->loc,
-                      "llvm: @%s: a workgroup of %" PRId64 "x%" PRId64 "x%" PRId64 ": a CPU runs one invocation",
-                      f->name, local[0], local[1], local[2]);
-  const char *missing = target_lacks(e->target, f->launch.requires);
-  if (missing)
-    good = diag_error(d, f->loc, "llvm: @%s: requires `%.*s`, which %s has not", f->name, (int)strcspn(missing, ","),
-                      missing, e->target->name);
-  for (int i = 0; i < f->body->n_args; i++) {
-    const char *why = refuse_type(e, f->body->arg[i]->type);
-    if (why) good = diag_error(d, f->loc, "llvm: @%s: %s", f->name, why);
+  for (int i = 0; i < e->func->body->n_args; i++) {
+    const char *why = refuse_type(e, e->func->body->arg[i]->type);
+    if (why) good = emit_refuse(&c, "%s", why);
   }
-  return check_block(e, f->body, d) && good;
+  return emit_check(&c) && good;
 }
 
 /* ---- control ---- */
@@ -167,14 +149,6 @@ static void emit_block(Emitter *e, const Block *b) {
 }
 
 /* ---- functions ---- */
-
-static void number(const Block *b, int *next) {
-  for (int i = 0; i < b->n_args; i++) b->arg[i]->number = (*next)++;
-  for (const Node *n = b->first; n; n = n->next) {
-    for (int r = 0; r < n->n_regions; r++) number(n->region[r], next);
-    for (int i = 0; i < n->n_out; i++) n->out[i]->number = (*next)++;
-  }
-}
 
 static void add_text_attribute(Emitter *e, LLVMValueRef f, const char *name, const char *value) {
   LLVMAttributeRef a =
@@ -272,8 +246,7 @@ static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
 }
 
 static void emit_kernel(Emitter *e) {
-  int n_values = 0;
-  number(e->func->body, &n_values);
+  int n_values = emit_number_values(e->func);
   e->value = ARENA_ARRAY(e->arena, LLVMValueRef, n_values);
   LLVMTypeRef *type = ARENA_ARRAY(e->arena, LLVMTypeRef, e->func->body->n_args + PLACES);
   int n = group_params(e, type);

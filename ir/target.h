@@ -31,6 +31,8 @@ typedef struct Target {
   int64_t level1, level2; /* bytes of data cache, typically */
   int64_t workgroup_memory; /* bytes that every device has */
   int workgroup;        /* invocations that every device takes; a CPU takes one */
+  int buffers;          /* arguments in memory that a kernel takes; 0: any number */
+  int argument_bytes;   /* of a kernel's other arguments; 0: any number */
 } Target;
 
 /* All targets of a kind stand in order: a later one does what an earlier one does. */

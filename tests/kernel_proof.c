@@ -11,6 +11,7 @@
 #include "ir/interp.h"
 #include "ir/text.h"
 #include "tolerance.h"
+#include "vulkan_run.h"
 
 /* ---- problems: arguments of a kernel, and what it should give ---- */
 
@@ -251,7 +252,7 @@ static void attention_empty_cpu(Problem *p) { attention(p, 0, false); }
 
 /* ---- texts ---- */
 
-typedef enum Shape { PORTABLE, CPU } Shape;
+typedef enum Shape { PORTABLE, CPU, GPU } Shape;
 
 static const struct {
   const char *file;
@@ -301,8 +302,25 @@ static bool run_llvm(Func *f, const Problem *p, Diag *d) {
   return good;
 }
 
+static bool run_spirv(Func *f, const Problem *p, Diag *d) {
+  SpirvKernel k;
+  if (!spirv_emit_kernel(f, target_find("vulkan-1.2"), p->arena, d, &k)) return false;
+  Vulkan *v = vulkan_open(p->arena);
+  vulkan_run(v, f, &k, p->grid, p->arg);
+  vulkan_close(v);
+  return true;
+}
+
 static bool always(void) { return true; }
 static bool has_host(void) { return jit_host_target() != NULL; }
+
+static bool has_vulkan(void) {
+  Arena *a = arena_new();
+  Vulkan *v = vulkan_open(a);
+  vulkan_close(v);
+  arena_free(a);
+  return v != NULL;
+}
 
 static const struct {
   const char *name;
@@ -311,8 +329,9 @@ static const struct {
   bool (*run)(Func *, const Problem *, Diag *);
   double tolerance; /* of portable texts against the interpreter */
 } backends[] = {
-    {"interp", 1 << PORTABLE | 1 << CPU, always, run_interp, 0},
+    {"interp", 1 << PORTABLE | 1 << CPU | 1 << GPU, always, run_interp, 0},
     {"llvm", 1 << PORTABLE | 1 << CPU, has_host, run_llvm, 0},
+    {"spirv", 1 << PORTABLE | 1 << GPU, has_vulkan, run_spirv, 2e-6},
 };
 enum { N_BACKENDS = sizeof backends / sizeof *backends };
 
