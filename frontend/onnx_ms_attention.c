@@ -160,6 +160,8 @@ bool onnx_import_ms_multi_head_attention(OnnxCall *c) {
       !refuse_operand(c, 9, "cache_indirection") || !onnx_typed(c) || !read_qkv(c, &a, heads))
     return false;
   if (onnx_wants(c, 3)) return onnx_refuse(c, NULL, "the scores are asked for");
+  if (onnx_in(c, 6) && c->n_out < 3) /* ONNX Runtime then ignores the past, or reads beyond it */
+    return onnx_refuse(c, "name the present results, too", "there is a past without a present");
   Builder *b = c->b;
   a.k = b_append(b, onnx_in(c, 6), a.k);
   a.v = b_append(b, onnx_in(c, 7), a.v);

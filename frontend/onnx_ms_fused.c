@@ -16,8 +16,18 @@ bool onnx_import_ms_bias_gelu(OnnxCall *c) {
   return onnx_result(c, gelu(c->b, b_add(c->b, c->in[0], c->in[1]), false));
 }
 
+/* ONNX Runtime takes the bias over and over along the elements, wherever its length lies against the rows'. */
+static Value *repeated(Builder *b, Value *bias, Value *x) {
+  Dim n = b_dim(b, bias, 0), last = b_dim(b, x, -1);
+  if (!b_typed(x) || b_rank(bias) != 1 || n == last || !dim_is_const(n) || !dim_is_const(last)) return bias;
+  Value *places = build_binary(b, OP_mod, b_iota(b, b_size_of_axes(b, x, 0, b_rank(x))), b_size_scalar(b, n));
+  return b_reshape(b, build(b, OP_gather, 1, INS(bias, places), NO_ATTRS), b_rank(x), x->type->dim);
+}
+
 bool onnx_import_ms_fast_gelu(OnnxCall *c) {
-  return onnx_result(c, gelu(c->b, b_add_opt(c->b, c->in[0], onnx_in(c, 1)), true));
+  Value *bias = onnx_in(c, 1);
+  if (bias) bias = repeated(c->b, bias, c->in[0]);
+  return onnx_result(c, gelu(c->b, b_add_opt(c->b, c->in[0], bias), true));
 }
 
 bool onnx_import_ms_quick_gelu(OnnxCall *c) {

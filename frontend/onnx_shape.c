@@ -67,6 +67,9 @@ bool onnx_import_flatten(OnnxCall *c) {
 }
 
 static bool squeeze(OnnxCall *c, Value *axes) {
+  for (int i = 0; !axes && i < b_rank(c->in[0]); i++)
+    if (!dim_is_const(b_dim(c->b, c->in[0], i)))
+      return onnx_refuse(c, "name the axes", "which axes go depends on a symbolic size");
   return onnx_result(c, build(c->b, OP_squeeze, 1, INS(c->in[0], axes), NO_ATTRS));
 }
 
