@@ -10,6 +10,7 @@ typedef struct Experts {
 /* The op's word for activation_type and, of swiglu, for how gate and up stand in w1. */
 static bool activation(OnnxCall *c, const Experts *e, const char **act) {
   if (!onnx_word(c, "activation_type", "relu", "relu gelu silu swiglu identity", act)) return false;
+  if (strcmp(*act, "gelu") == 0) *act = "gelu_tanh"; /* which is what ONNX Runtime computes here */
   if (strcmp(*act, "swiglu") != 0) return true;
   int64_t fusion = onnx_int(c, "swiglu_fusion", 0);
   if (fusion == 0 && !e->w3) return onnx_invalid(c, "swiglu without fusion needs fc3");
