@@ -8,38 +8,37 @@
 
 #include "ir/checked.h"
 #include "ir/fatal.h"
+#include "ir/intern.h"
 #include "ir/text_lex.h"
 
 enum { MAX_TERMS = 100, MAX_ATOMS = 12, MAX_DEPTH = 16 };
 
 struct DimPool {
-  Arena *arena;
-  Dim *slot;
-  size_t n, cap; /* cap is a power of two */
+  Interner exprs;
   Dim unknown;
 };
 
 /* ---- interning ---- */
 
-static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * 0x9E3779B97F4A7C15u ^ (h >> 29); }
-
-static uint64_t hash(const DimExpr *e) {
-  uint64_t h = mix((uint64_t)e->kind + 1, (uint64_t)e->constant);
-  h = mix(h, (uintptr_t)e->symbol);
-  h = mix(h, (uintptr_t)e->a);
-  h = mix(h, (uintptr_t)e->b);
+static uint64_t hash(const void *x) {
+  const DimExpr *e = x;
+  uint64_t h = hash_mix((uint64_t)e->kind + 1, (uint64_t)e->constant);
+  h = hash_mix(h, (uintptr_t)e->symbol);
+  h = hash_mix(h, (uintptr_t)e->a);
+  h = hash_mix(h, (uintptr_t)e->b);
   for (int i = 0; i < e->n_terms; i++) {
-    h = mix(h, (uint64_t)e->term[i].coef);
-    for (int k = 0; k < e->term[i].n_atoms; k++) h = mix(h, (uintptr_t)e->term[i].atom[k]);
+    h = hash_mix(h, (uint64_t)e->term[i].coef);
+    for (int k = 0; k < e->term[i].n_atoms; k++) h = hash_mix(h, (uintptr_t)e->term[i].atom[k]);
   }
-  return h ^ (h >> 32);
+  return h;
 }
 
 static bool same_atoms(const DimTerm *a, const DimTerm *b) {
   return a->n_atoms == b->n_atoms && memcmp(a->atom, b->atom, (size_t)a->n_atoms * sizeof *a->atom) == 0;
 }
 
-static bool same(const DimExpr *x, const DimExpr *y) {
+static bool same(const void *px, const void *py) {
+  const DimExpr *x = px, *y = py;
   if (x->kind != y->kind || x->constant != y->constant || x->n_terms != y->n_terms) return false;
   if (x->symbol != y->symbol || x->a != y->a || x->b != y->b) return false;
   for (int i = 0; i < x->n_terms; i++)
@@ -47,26 +46,14 @@ static bool same(const DimExpr *x, const DimExpr *y) {
   return true;
 }
 
-static void grow(DimPool *p) {
-  size_t cap = p->cap ? p->cap * 2 : 64;
-  Dim *slot = ARENA_ARRAY(p->arena, Dim, cap);
-  for (size_t i = 0; i < p->cap; i++) {
-    if (!p->slot[i]) continue;
-    size_t at = hash(p->slot[i]) & (cap - 1);
-    while (slot[at]) at = (at + 1) & (cap - 1);
-    slot[at] = p->slot[i];
-  }
-  p->slot = slot;
-  p->cap = cap;
-}
-
-/* A copy of e that lives as long as the pool; its terms are copied, too. */
-static Dim keep(DimPool *p, const DimExpr *e) {
-  DimExpr *d = ARENA_NEW(p->arena, DimExpr);
+/* The terms are copied, too. */
+static const void *keep(Arena *a, const void *x) {
+  const DimExpr *e = x;
+  DimExpr *d = ARENA_NEW(a, DimExpr);
   *d = *e;
-  DimTerm *term = ARENA_ARRAY(p->arena, DimTerm, e->n_terms);
+  DimTerm *term = ARENA_ARRAY(a, DimTerm, e->n_terms);
   for (int i = 0; i < e->n_terms; i++) {
-    Dim *atom = ARENA_ARRAY(p->arena, Dim, e->term[i].n_atoms);
+    Dim *atom = ARENA_ARRAY(a, Dim, e->term[i].n_atoms);
     memcpy(atom, e->term[i].atom, (size_t)e->term[i].n_atoms * sizeof *atom);
     term[i] = (DimTerm){e->term[i].coef, e->term[i].n_atoms, atom};
   }
@@ -74,18 +61,11 @@ static Dim keep(DimPool *p, const DimExpr *e) {
   return d;
 }
 
-static Dim intern(DimPool *p, const DimExpr *e) {
-  if (p->n * 2 >= p->cap) grow(p);
-  size_t at = hash(e) & (p->cap - 1);
-  for (; p->slot[at]; at = (at + 1) & (p->cap - 1))
-    if (same(p->slot[at], e)) return p->slot[at];
-  p->n++;
-  return p->slot[at] = keep(p, e);
-}
+static Dim intern(DimPool *p, const DimExpr *e) { return intern_find(&p->exprs, e); }
 
 DimPool *dim_pool_new(Arena *a) {
   DimPool *p = ARENA_NEW(a, DimPool);
-  p->arena = a;
+  p->exprs = (Interner){.arena = a, .hash = hash, .same = same, .keep = keep};
   p->unknown = intern(p, &(DimExpr){.kind = DIM_KIND_UNKNOWN});
   return p;
 }

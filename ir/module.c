@@ -56,7 +56,7 @@ Module *module_new(Arena *a, Diag *d) {
   m->arena = a;
   m->diag = d;
   m->dims = dim_pool_new(a);
-  m->types = type_pool_new(a, m->dims);
+  m->types = type_pool_new(a);
   return m;
 }
 

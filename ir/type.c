@@ -4,67 +4,48 @@
 #include <inttypes.h>
 
 #include "ir/fatal.h"
+#include "ir/intern.h"
 #include "ir/ir.h"
 #include "ir/text_lex.h"
 
 struct TypePool {
-  Arena *arena;
-  DimPool *dims;
-  Type *slot;
-  size_t n, cap; /* cap is a power of two */
+  Interner types;
 };
-
-TypePool *type_pool_new(Arena *a, DimPool *dims) {
-  TypePool *p = ARENA_NEW(a, TypePool);
-  p->arena = a;
-  p->dims = dims;
-  return p;
-}
 
 bool encoding_equal(Encoding a, Encoding b) {
   return a.code == b.code && a.group == b.group && a.scale == b.scale && a.zero == b.zero;
 }
 
-static uint64_t mix(uint64_t h, uint64_t v) { return ((h ^ v) * 0x9E3779B97F4A7C15u) ^ (h >> 31); }
-
-static uint64_t hash(Type t) {
-  uint64_t h = mix((uint64_t)t->kind, (uint64_t)t->dtype);
-  h = mix(h, (uint64_t)t->enc.group << 16 | (uint64_t)t->enc.scale << 8 | (uint64_t)t->enc.zero);
-  h = mix(h, (uint64_t)t->lanes);
-  h = mix(h, (uintptr_t)t->state);
-  for (int i = 0; i < t->rank; i++) h = mix(h, (uintptr_t)t->dim[i]);
-  return h ^ (h >> 32);
+static uint64_t hash(const void *x) {
+  Type t = x;
+  uint64_t h = hash_mix((uint64_t)t->kind, (uint64_t)t->dtype);
+  h = hash_mix(h, (uint64_t)t->enc.group << 16 | (uint64_t)t->enc.scale << 8 | (uint64_t)t->enc.zero);
+  h = hash_mix(h, (uint64_t)t->lanes);
+  h = hash_mix(h, (uintptr_t)t->state);
+  for (int i = 0; i < t->rank; i++) h = hash_mix(h, (uintptr_t)t->dim[i]);
+  return h;
 }
 
-static bool same(Type a, Type b) {
+static bool same(const void *pa, const void *pb) {
+  Type a = pa, b = pb;
   return a->kind == b->kind && a->dtype == b->dtype && a->encoded == b->encoded && encoding_equal(a->enc, b->enc) &&
          a->rank == b->rank && a->lanes == b->lanes && a->state == b->state &&
          memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
 }
 
-static void grow(TypePool *p) {
-  size_t cap = p->cap ? p->cap * 2 : 64;
-  Type *slot = ARENA_ARRAY(p->arena, Type, cap);
-  for (size_t i = 0; i < p->cap; i++) {
-    if (!p->slot[i]) continue;
-    size_t at = hash(p->slot[i]) & (cap - 1);
-    while (slot[at]) at = (at + 1) & (cap - 1);
-    slot[at] = p->slot[i];
-  }
-  p->slot = slot;
-  p->cap = cap;
+static const void *keep(Arena *a, const void *x) {
+  TypeInfo *t = ARENA_NEW(a, TypeInfo);
+  *t = *(Type)x;
+  return t;
 }
 
-static Type intern(TypePool *p, Type t) {
-  if (p->n * 2 >= p->cap) grow(p);
-  size_t at = hash(t) & (p->cap - 1);
-  for (; p->slot[at]; at = (at + 1) & (p->cap - 1))
-    if (same(p->slot[at], t)) return p->slot[at];
-  TypeInfo *copy = ARENA_NEW(p->arena, TypeInfo);
-  *copy = *t;
-  p->n++;
-  return p->slot[at] = copy;
+TypePool *type_pool_new(Arena *a) {
+  TypePool *p = ARENA_NEW(a, TypePool);
+  p->types = (Interner){.arena = a, .hash = hash, .same = same, .keep = keep};
+  return p;
 }
+
+static Type intern(TypePool *p, Type t) { return intern_find(&p->types, t); }
 
 static Type intern_dims(TypePool *p, TypeInfo t, int rank, const Dim *dim) {
   ensure(rank >= 0 && rank <= MAX_RANK);

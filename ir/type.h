@@ -41,7 +41,7 @@ struct TypeInfo {
 };
 
 typedef struct TypePool TypePool;
-TypePool *type_pool_new(Arena *a, DimPool *dims);
+TypePool *type_pool_new(Arena *a);
 
 Type type_tensor(TypePool *p, Dtype t, int rank, const Dim *dim);
 Type type_encoded(TypePool *p, Encoding e, int rank, const Dim *dim);

@@ -2,6 +2,7 @@
  *
  * A node may be replaced by an earlier one of its own block or of a block around it. What was seen in a region is
  * forgotten at its end, newest first, so the table's chains need no search when they shrink. */
+#include "ir/intern.h"
 #include "ir/ir.h"
 #include "passes/pass.h"
 
@@ -23,13 +24,6 @@ typedef struct Table {
 
 /* ---- what is the same ---- */
 
-static uint64_t mix(uint64_t h, uint64_t v) { return ((h ^ v) * 0x9E3779B97F4A7C15u) ^ (h >> 29); }
-
-static uint64_t mix_bytes(uint64_t h, const void *at, size_t n) {
-  for (size_t i = 0; i < n; i++) h = mix(h, ((const unsigned char *)at)[i]);
-  return h;
-}
-
 /* How many bytes of a literal are compared: larger ones are the same only if they are one constant. */
 enum { LITERAL_MAX = 4096 };
 
@@ -39,8 +33,8 @@ static bool is_small_literal(const Constant *c, int64_t *size) {
 
 static uint64_t hash_constant(uint64_t h, const Constant *c) {
   int64_t size;
-  if (!is_small_literal(c, &size)) return mix(h, (uintptr_t)c);
-  return mix_bytes(mix(h, (uintptr_t)c->type), c->bytes, (size_t)size);
+  if (!is_small_literal(c, &size)) return hash_mix(h, (uintptr_t)c);
+  return hash_bytes(hash_mix(h, (uintptr_t)c->type), c->bytes, (size_t)size);
 }
 
 static bool same_constant(const Constant *a, const Constant *b) {
@@ -52,17 +46,17 @@ static bool same_constant(const Constant *a, const Constant *b) {
 
 static uint64_t hash_attr(uint64_t h, AttrKind k, const Attr *v) {
   switch (k) {
-  case AK_INT: case AK_BOOL: case AK_DTYPE: return mix(h, (uint64_t)v->i);
-  case AK_FLOAT: return mix_bytes(h, &v->f, sizeof v->f);
-  case AK_STR: return v->s ? mix_bytes(h, v->s, strlen(v->s)) : h;
-  case AK_INTS: return mix_bytes(h, v->ints.at, (size_t)v->ints.n * sizeof *v->ints.at);
-  case AK_FLOATS: return mix_bytes(h, v->floats.at, (size_t)v->floats.n * sizeof *v->floats.at);
-  case AK_DIMS: return mix_bytes(h, v->dims.at, (size_t)v->dims.n * sizeof *v->dims.at);
+  case AK_INT: case AK_BOOL: case AK_DTYPE: return hash_mix(h, (uint64_t)v->i);
+  case AK_FLOAT: return hash_bytes(h, &v->f, sizeof v->f);
+  case AK_STR: return v->s ? hash_bytes(h, v->s, strlen(v->s)) : h;
+  case AK_INTS: return hash_bytes(h, v->ints.at, (size_t)v->ints.n * sizeof *v->ints.at);
+  case AK_FLOATS: return hash_bytes(h, v->floats.at, (size_t)v->floats.n * sizeof *v->floats.at);
+  case AK_DIMS: return hash_bytes(h, v->dims.at, (size_t)v->dims.n * sizeof *v->dims.at);
   case AK_CONST: return hash_constant(h, v->constant);
-  case AK_FUNC: return mix(h, (uintptr_t)v->func);
+  case AK_FUNC: return hash_mix(h, (uintptr_t)v->func);
   case AK_STATE: break;
   }
-  return mix(h, (uintptr_t)v->state);
+  return hash_mix(h, (uintptr_t)v->state);
 }
 
 static bool same_list(int na, const void *a, int nb, const void *b, size_t size) {
@@ -85,8 +79,8 @@ static bool same_attr(AttrKind k, const Attr *a, const Attr *b) {
 }
 
 static uint64_t hash_node(const Node *n) {
-  uint64_t h = mix((uint64_t)n->op, (uint64_t)n->n_in << 8 | (uint64_t)n->n_out);
-  for (int i = 0; i < n->n_in; i++) h = mix(h, (uintptr_t)n->in[i].value);
+  uint64_t h = hash_mix((uint64_t)n->op, (uint64_t)n->n_in << 8 | (uint64_t)n->n_out);
+  for (int i = 0; i < n->n_in; i++) h = hash_mix(h, (uintptr_t)n->in[i].value);
   for (int i = 0; i < op_info(n->op)->n_attrs; i++) h = hash_attr(h, op_info(n->op)->attr[i].kind, &n->attr[i]);
   return h ^ (h >> 32);
 }

@@ -10,29 +10,16 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/pass.h"
+#include "random.h"
 #include "tolerance.h"
 
 /* ---- randomness ---- */
 
-typedef struct Random {
-  uint64_t state;
-} Random;
-
-static uint64_t next(Random *r) {
-  uint64_t z = r->state += 0x9E3779B97F4A7C15u; /* splitmix64 */
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
-
-static int below(Random *r, int n) { return (int)(next(r) % (uint64_t)n); }
-static bool chance(Random *r, int percent) { return below(r, 100) < percent; }
-
 /* Small numbers, among them those that rules look for. */
 static double number(Random *r) {
   static const double special[] = {0.0, -0.0, 1.0, 2.0, -1.0, 0.5};
-  if (chance(r, 30)) return special[below(r, 6)];
-  return (double)below(r, 4001) / 1000 - 2;
+  if (random_chance(r, 30)) return special[random_below(r, 6)];
+  return (double)random_below(r, 4001) / 1000 - 2;
 }
 
 /* ---- growing a graph ---- */
@@ -54,7 +41,7 @@ static void add(Graph *g, Value *v) {
 /* Mostly one of the newest, so that little of the graph is dead. */
 static Value *any(Graph *g) {
   int recent = g->n < 4 ? g->n : 4;
-  return g->value[chance(g->random, 75) ? g->n - 1 - below(g->random, recent) : below(g->random, g->n)];
+  return g->value[random_chance(g->random, 75) ? g->n - 1 - random_below(g->random, recent) : random_below(g->random, g->n)];
 }
 
 static Value *literal(Graph *g, int rank, const int64_t *size) {
@@ -64,7 +51,7 @@ static Value *literal(Graph *g, int rank, const int64_t *size) {
   for (int i = 0; i < rank; i++) dim[i] = dim_const(g->module->dims, size[i]), n *= size[i];
   for (int i = 0; i < n; i++) data[i] = (float)number(g->random);
   Type t = type_tensor(g->module->types, DT_f32, rank, dim);
-  if (chance(g->random, 30)) {
+  if (random_chance(g->random, 30)) {
     uint64_t bits = dtype_encode(DT_f32, number(g->random), true, ROUND_EVEN);
     return build_const(&g->b, constant_splat(g->module, t, bits));
   }
@@ -72,14 +59,14 @@ static Value *literal(Graph *g, int rank, const int64_t *size) {
 }
 
 static Value *grow_literal(Graph *g) {
-  int64_t size[3] = {1 + below(g->random, 4), 1 + below(g->random, 4), 1 + below(g->random, 4)};
-  return literal(g, below(g->random, 4), size);
+  int64_t size[3] = {1 + random_below(g->random, 4), 1 + random_below(g->random, 4), 1 + random_below(g->random, 4)};
+  return literal(g, random_below(g->random, 4), size);
 }
 
 static Value *grow_unary(Graph *g) {
   static const Op op[] = {OP_neg, OP_abs, OP_sign, OP_floor, OP_ceil, OP_round, OP_tanh, OP_sigmoid, OP_erf, OP_gelu,
                           OP_debug_name, OP_sin};
-  return build_unary(&g->b, op[below(g->random, (int)(sizeof op / sizeof *op))], any(g));
+  return build_unary(&g->b, op[random_below(g->random, (int)(sizeof op / sizeof *op))], any(g));
 }
 
 /* Two of the pool that broadcast, or one and a literal of one element. */
@@ -101,21 +88,21 @@ static Value *partner(Graph *g, Value *x) {
 
 static Value *grow_binary(Graph *g) {
   static const Op op[] = {OP_add, OP_sub, OP_mul, OP_min, OP_max, OP_add, OP_mul, OP_div, OP_pow};
-  Value *x = any(g), *y = chance(g->random, 40) ? literal(g, 0, NULL) : partner(g, x);
-  Op o = op[below(g->random, (int)(sizeof op / sizeof *op))];
-  if (o == OP_div || o == OP_pow) y = build_scalar_f(&g->b, DT_f32, o == OP_div ? 1 + below(g->random, 3) : 1 + below(g->random, 2));
+  Value *x = any(g), *y = random_chance(g->random, 40) ? literal(g, 0, NULL) : partner(g, x);
+  Op o = op[random_below(g->random, (int)(sizeof op / sizeof *op))];
+  if (o == OP_div || o == OP_pow) y = build_scalar_f(&g->b, DT_f32, o == OP_div ? 1 + random_below(g->random, 3) : 1 + random_below(g->random, 2));
   return build_binary(&g->b, o, x, y);
 }
 
 static Value *grow_where(Graph *g) {
   Value *x = any(g), *y = partner(g, x);
-  Value *c = chance(g->random, 40) ? build_scalar_i(&g->b, DT_bool, below(g->random, 2)) : build_binary(&g->b, OP_lt, x, y);
+  Value *c = random_chance(g->random, 40) ? build_scalar_i(&g->b, DT_bool, random_below(g->random, 2)) : build_binary(&g->b, OP_lt, x, y);
   return build(&g->b, OP_where, 1, INS(c, x, y), NO_ATTRS);
 }
 
 static Value *grow_cast(Graph *g) {
   static const Dtype via[] = {DT_f64, DT_f16, DT_i32, DT_bf16, DT_f32};
-  return build_cast(&g->b, build_cast(&g->b, any(g), via[below(g->random, 5)]), DT_f32);
+  return build_cast(&g->b, build_cast(&g->b, any(g), via[random_below(g->random, 5)]), DT_f32);
 }
 
 static Value *grow_transpose(Graph *g) {
@@ -124,7 +111,7 @@ static Value *grow_transpose(Graph *g) {
   int rank = x->type->rank;
   for (int i = 0; i < rank; i++) perm[i] = i;
   for (int i = rank - 1; i > 0; i--) {
-    int k = below(g->random, i + 1);
+    int k = random_below(g->random, i + 1);
     int64_t t = perm[i];
     perm[i] = perm[k], perm[k] = t;
   }
@@ -139,7 +126,7 @@ static Value *grow_reshape(Graph *g) {
   Value *shape = build_unary(&g->b, OP_shape_of, x), *part[4];
   for (int i = 0; i < rank; i++)
     part[i] = build(&g->b, OP_gather, 1, INS(shape, build_ints(&g->b, 1, (int64_t[]){i})), ATTRS(at_i(gather, axis, 0)));
-  part[0] = chance(g->random, 50) ? build_ints(&g->b, 1, (int64_t[]){-1}) : build_binary(&g->b, OP_mul, part[0], part[1]);
+  part[0] = random_chance(g->random, 50) ? build_ints(&g->b, 1, (int64_t[]){-1}) : build_binary(&g->b, OP_mul, part[0], part[1]);
   for (int i = 1; i + 1 < rank; i++) part[i] = part[i + 1];
   Value *joined = build(&g->b, OP_concat, 1, rank - 1, part, ATTRS(at_i(concat, axis, 0)));
   return build(&g->b, OP_reshape, 1, INS(x, joined), NO_ATTRS);
@@ -148,10 +135,10 @@ static Value *grow_reshape(Graph *g) {
 static Value *grow_slice(Graph *g) {
   Value *x = any(g);
   if (x->type->rank == 0) return NULL;
-  int64_t axis = below(g->random, x->type->rank);
+  int64_t axis = random_below(g->random, x->type->rank);
   bool several = dim_is_const(x->type->dim[axis]) && x->type->dim[axis]->constant > 1; /* nothing is cut to no size */
-  int64_t from = several ? below(g->random, 2) : 0, to = chance(g->random, 50) ? INT64_MAX : from + 1 + below(g->random, 2);
-  int64_t step = chance(g->random, 20) ? -1 : 1;
+  int64_t from = several ? random_below(g->random, 2) : 0, to = random_chance(g->random, 50) ? INT64_MAX : from + 1 + random_below(g->random, 2);
+  int64_t step = random_chance(g->random, 20) ? -1 : 1;
   if (step < 0) from = INT64_MAX, to = INT64_MIN;
   Value *v = build(&g->b, OP_slice, 1, INS(x, build_ints(&g->b, 1, &from), build_ints(&g->b, 1, &to), build_ints(&g->b, 1, &axis),
                    build_ints(&g->b, 1, &step)), NO_ATTRS);
@@ -161,15 +148,15 @@ static Value *grow_slice(Graph *g) {
 static Value *grow_pad(Graph *g) {
   Value *x = any(g);
   int64_t pads[8];
-  for (int i = 0; i < 2 * x->type->rank; i++) pads[i] = below(g->random, 2);
+  for (int i = 0; i < 2 * x->type->rank; i++) pads[i] = random_below(g->random, 2);
   return build(&g->b, OP_pad, 1, INS(x, build_ints(&g->b, 2 * x->type->rank, pads)), NO_ATTRS);
 }
 
 static Value *grow_concat(Graph *g) {
   Value *x = any(g);
   if (x->type->rank == 0) return NULL;
-  int64_t axis = below(g->random, x->type->rank);
-  if (chance(g->random, 20)) return build(&g->b, OP_concat, 1, INS(x), ATTRS(at_i(concat, axis, axis)));
+  int64_t axis = random_below(g->random, x->type->rank);
+  if (random_chance(g->random, 20)) return build(&g->b, OP_concat, 1, INS(x), ATTRS(at_i(concat, axis, axis)));
   return build(&g->b, OP_concat, 1, INS(x, build_unary(&g->b, OP_neg, x)), ATTRS(at_i(concat, axis, axis)));
 }
 
@@ -177,9 +164,9 @@ static Value *grow_reduce(Graph *g) {
   static const Op op[] = {OP_reduce_sum, OP_reduce_mean, OP_reduce_max, OP_reduce_min};
   Value *x = any(g);
   if (x->type->rank == 0) return NULL;
-  int64_t axis = below(g->random, x->type->rank);
-  return build(&g->b, op[below(g->random, 4)], 1, INS(x, build_ints(&g->b, 1, &axis)),
-               ATTRS(at_i(reduce_sum, keep, below(g->random, 2))));
+  int64_t axis = random_below(g->random, x->type->rank);
+  return build(&g->b, op[random_below(g->random, 4)], 1, INS(x, build_ints(&g->b, 1, &axis)),
+               ATTRS(at_i(reduce_sum, keep, random_below(g->random, 2))));
 }
 
 static Value *grow_softmax(Graph *g) {
@@ -234,7 +221,7 @@ static Value *branch_body(Graph *g) {
 }
 
 static Value *grow_if(Graph *g) {
-  Value *c = chance(g->random, 50) ? build_scalar_i(&g->b, DT_bool, below(g->random, 2)) : NULL;
+  Value *c = random_chance(g->random, 50) ? build_scalar_i(&g->b, DT_bool, random_below(g->random, 2)) : NULL;
   if (!c) {
     Value *x = any(g), *all = build(&g->b, OP_reduce_max, 1, INS(x), ATTRS(at_i(reduce_max, keep, 0)));
     c = build_binary(&g->b, OP_lt, all, build_scalar_f(&g->b, DT_f32, 1));
@@ -251,7 +238,7 @@ static Value *grow_loop(Graph *g) {
   Value *start = g->value[0];
   Node *n = node_new(g->b.func, OP_loop, 3, 1, 1, g->b.loc);
   Block *body = n->region[0], *outer = g->b.block;
-  Value *trips = build_scalar_i(&g->b, DT_i64, below(g->random, 4));
+  Value *trips = build_scalar_i(&g->b, DT_i64, random_below(g->random, 4));
   node_append(outer, n);
   node_set_in(n, 0, trips);
   node_set_in(n, 2, start);
@@ -272,7 +259,7 @@ static Value *grow(Graph *g) {
       grow_slice,   grow_pad,    grow_concat, grow_reduce,  grow_softmax, grow_matmul, grow_expand,    grow_split,     grow_if,
       grow_loop,    grow_binary, grow_unary,  grow_reshape,
   };
-  return way[below(g->random, (int)(sizeof way / sizeof *way))](g);
+  return way[random_below(g->random, (int)(sizeof way / sizeof *way))](g);
 }
 
 /* f32[n,m], f32[n,3] and f32[2,3,m], all grown upon; the newest few values are the results. */
@@ -285,7 +272,7 @@ static Module *random_module(Arena *a, Random *r) {
   add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 2, (Dim[]){n, k}), "x"));
   add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 2, (Dim[]){n, three}), "y"));
   add(&g, block_add_arg(f->body, type_tensor(m->types, DT_f32, 3, (Dim[]){two, three, k}), "z"));
-  for (int i = 3 + below(r, 40); i > 0; i--) add(&g, grow(&g));
+  for (int i = 3 + random_below(r, 40); i > 0; i--) add(&g, grow(&g));
   Value *out[3];
   Type type[3];
   for (int i = 0; i < 3; i++) out[i] = g.value[g.n - 1 - i], type[i] = out[i]->type;
@@ -343,7 +330,7 @@ static bool trial(uint64_t seed) {
     Arena *a = arena_new();
     Random r = {seed};
     Module *m = random_module(a, &r);
-    int64_t n = below(&r, 4), k = 1 + below(&r, 4);
+    int64_t n = random_below(&r, 4), k = 1 + random_below(&r, 4);
     t.in[0] = random_input(&r, 2, (int64_t[]){n, k});
     t.in[1] = random_input(&r, 2, (int64_t[]){n, 3});
     t.in[2] = random_input(&r, 3, (int64_t[]){2, 3, k});
