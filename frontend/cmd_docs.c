@@ -79,6 +79,17 @@ static void write_passes(FILE *out) {
   for (int i = 0; i < n; i++) fprintf(out, "| `%s` | %s | %s |\n", l[i].name, l[i].passes, l[i].doc);
 }
 
+static void write_refused(FILE *out) {
+  int n;
+  const OnnxRefused *r = onnx_refused_rows(&n);
+  fputs("\n## Refused\n\nThese are known, and refused with the reason that stands here. So are inputs that are sequences, optionals, "
+        "or of\nstrings or complex numbers, and opsets before 7.\n\n| operator | why | instead |\n|---|---|---|\n", out);
+  for (int i = 0; i < n; i++) {
+    bool all = strcmp(r[i].type, "ANY") == 0;
+    fprintf(out, "| %s%s%s | %s | %s |\n", r[i].domain, *r[i].domain ? "." : "", all ? "*" : r[i].type, r[i].reason, r[i].instead);
+  }
+}
+
 static void write_support(FILE *out) {
   int n;
   const OnnxRow *r = onnx_rows(&n);
@@ -90,6 +101,7 @@ static void write_support(FILE *out) {
     put_cell(r[i].note, out);
     fputs(" |\n", out);
   }
+  write_refused(out);
 }
 
 static const struct {

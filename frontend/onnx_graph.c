@@ -100,6 +100,8 @@ static bool refuse_unknown(OnnxCall *c) {
     const char *how = "convert the model to a newer opset";
     return onnx_refuse(c, how, "it is supported from opset %" PRId64 " on", first);
   }
+  const OnnxRefused *known = onnx_refused(c->domain, c->type);
+  if (known) return onnx_refuse(c, known->instead, "%s", known->reason);
   return onnx_refuse(c, "write it with the operators that docs/support.md lists, or as a function of the model",
                      "there is no such operator here");
 }

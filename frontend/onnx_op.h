@@ -67,4 +67,12 @@ const OnnxRow *onnx_row(const char *domain, const char *type, int64_t opset);
 /* All rows, in the order of onnx_ops.def, for the docs. */
 const OnnxRow *onnx_rows(int *n);
 
+/* An operator that is known and not taken (onnx_refused.def). `type` is "ANY" for all of a domain. */
+typedef struct OnnxRefused {
+  const char *domain, *type, *reason, *instead;
+} OnnxRefused;
+
+const OnnxRefused *onnx_refused(const char *domain, const char *type);
+const OnnxRefused *onnx_refused_rows(int *n);
+
 #endif

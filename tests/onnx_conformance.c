@@ -1,6 +1,8 @@
 /* onnx_conformance.c -- runs ONNX's test cases: folders of a model and data sets of its inputs and outputs.
  *
- * onnx_conformance [--via eval] [--list] [--only TEXT] [DIR...]
+ * onnx_conformance [--via eval] [--list] [--only TEXT] [--at-least N] [DIR...]
+ *
+ * --at-least: fewer that pass are a failure, so that nothing that once worked is refused without notice.
  *
  * A DIR is such a folder, or holds such folders; without one, those of the corpus (LATHE_CORPUS). Cases run in a process
  * apart, which shares the table of results: where it dies, the case it was at has failed, and another goes on behind it. */
@@ -43,6 +45,7 @@ typedef struct Run {
   int *next;      /* the case that is running */
   bool list;
   const char *only;
+  int at_least;
 } Run;
 
 /* ---- finding cases ---- */
@@ -269,11 +272,12 @@ static int report(const Run *run) {
   }
   fprintf(run->list ? stderr : stdout, "%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED],
           count[REFUSED]);
-  return count[FAILED] ? 1 : 0;
+  if (count[PASSED] < run->at_least) fprintf(stderr, "fewer than %d pass\n", run->at_least);
+  return count[FAILED] || count[PASSED] < run->at_least ? 1 : 0;
 }
 
 static int usage(void) {
-  fputs("usage: onnx_conformance [--via eval] [--list] [--only TEXT] [DIR...]\n", stderr);
+  fputs("usage: onnx_conformance [--via eval] [--list] [--only TEXT] [--at-least N] [DIR...]\n", stderr);
   return EXIT_USAGE;
 }
 
@@ -282,27 +286,32 @@ static const char *corpus_cases(Arena *a) {
   return join(a, corpus && *corpus ? corpus : "../shared/corpus", "onnx-node");
 }
 
-static int start(Run *run, int argc, char **argv) {
-  int i = 1, folders = 0;
-  for (; i < argc; i++) {
-    const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
-    if (strcmp(option, "--list") == 0)
+/* The first argument that is no option, or -1. */
+static int options(Run *run, int argc, char **argv) {
+  int i = 1;
+  for (; i < argc && argv[i][0] == '-'; i++) {
+    const char *option = argv[i];
+    if (strcmp(option, "--list") == 0) {
       run->list = true;
-    else if (strcmp(option, "--via") == 0 && strcmp(value, "eval") == 0)
-      i++;
-    else if (strcmp(option, "--only") == 0 && *value)
-      i++, run->only = value;
-    else if (option[0] == '-')
-      return usage();
-    else
-      break;
+      continue;
+    }
+    const char *value = ++i < argc ? argv[i] : "";
+    if (strcmp(option, "--only") == 0) run->only = value;
+    else if (strcmp(option, "--at-least") == 0) run->at_least = atoi(value);
+    else if (strcmp(option, "--via") != 0 || strcmp(value, "eval") != 0) return -1;
   }
-  for (; i < argc; i++, folders++) {
+  return i;
+}
+
+static int start(Run *run, int argc, char **argv) {
+  int first = options(run, argc, argv);
+  if (first < 0) return usage();
+  for (int i = first; i < argc; i++) {
     if (add_folder(run, argv[i])) continue;
     fprintf(stderr, "%s: %s\n", argv[i], strerror(errno));
     return EXIT_INPUT;
   }
-  if (folders == 0 && !add_folder(run, corpus_cases(run->arena))) {
+  if (first >= argc && !add_folder(run, corpus_cases(run->arena))) {
     printf("skipped: there is no %s (set LATHE_CORPUS)\n", corpus_cases(run->arena));
     return SKIPPED_TEST;
   }
