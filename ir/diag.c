@@ -3,8 +3,9 @@
 
 #include "ir/fatal.h"
 
-/* A hostile file can be wrong in a million places; a reader is served by the first hundred. */
-enum { MAX_KEPT = 100 };
+/* A hostile file can be wrong in a million places, with names of a million letters; a reader is served by the first
+ * hundred and their beginnings. */
+enum { MAX_KEPT = 100, MAX_NAME = 500, MAX_TEXT = 2000 };
 
 typedef struct Message {
   bool warning;
@@ -24,12 +25,18 @@ Diag *diag_new(Arena *a) {
   return d;
 }
 
-static const char *keep(Diag *d, const char *s) { return s ? arena_string(d->arena, s, strlen(s)) : NULL; }
+static const char *keep(Diag *d, const char *s) { return s ? arena_string(d->arena, s, strnlen(s, MAX_NAME)) : NULL; }
+
+static const char *keep_text(Diag *d, const char *fmt, va_list ap) {
+  char text[MAX_TEXT + 4];
+  if (vsnprintf(text, MAX_TEXT, fmt, ap) >= MAX_TEXT) strcpy(text + MAX_TEXT - 1, "...");
+  return arena_string(d->arena, text, strlen(text));
+}
 
 static void add(Diag *d, bool warning, Loc loc, const char *fmt, va_list ap) {
   if (d->kept.n >= MAX_KEPT) { d->dropped++; return; }
   Message m = {.warning = warning, .loc = {keep(d, loc.file), loc.line, keep(d, loc.name)}};
-  m.text = arena_vprintf(d->arena, fmt, ap);
+  m.text = keep_text(d, fmt, ap);
   vec_push(d->arena, &d->kept, m);
 }
 

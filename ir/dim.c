@@ -504,5 +504,5 @@ char *dim_text(Arena *a, Dim d) {
   TextBuffer b;
   text_buffer_open(&b);
   dim_print(b.out, d);
-  return text_buffer_close(&b, a);
+  return text_buffer_close(&b, a, TEXT_MOST);
 }

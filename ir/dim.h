@@ -79,6 +79,7 @@ bool dim_at_least(Dim d, int64_t v);
 
 /* As text: `2*past+seq+1`, `floordiv(past+seq,2)`, `?`. */
 void dim_print(FILE *out, Dim d);
+/* For messages: cut where it is long. */
 char *dim_text(Arena *a, Dim d);
 
 #endif

@@ -198,9 +198,10 @@ void text_buffer_open(TextBuffer *b) {
   if (!b->out) fatal_resource("out of memory");
 }
 
-char *text_buffer_close(TextBuffer *b, Arena *a) {
+char *text_buffer_close(TextBuffer *b, Arena *a, size_t most) {
   if (fclose(b->out) != 0) fatal_resource("out of memory");
-  char *s = arena_string(a, b->text, b->size);
+  bool cut = b->size > most;
+  char *s = cut ? arena_printf(a, "%.*s...", (int)most, b->text) : arena_string(a, b->text, b->size);
   free(b->text);
   return s;
 }

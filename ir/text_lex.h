@@ -54,6 +54,8 @@ void text_word(FILE *out, const char *s);
 /* sigil and name, quoted where needed. */
 void text_name(FILE *out, char sigil, const char *s);
 
+enum { TEXT_MOST = 300 }; /* bytes of a node, type or size in a message */
+
 /* Prints to a string: open, print to `out`, close. */
 typedef struct TextBuffer {
   FILE *out;
@@ -62,6 +64,7 @@ typedef struct TextBuffer {
 } TextBuffer;
 
 void text_buffer_open(TextBuffer *b);
-char *text_buffer_close(TextBuffer *b, Arena *a);
+/* What is longer than `most` bytes is cut and ends in `...`. */
+char *text_buffer_close(TextBuffer *b, Arena *a, size_t most);
 
 #endif

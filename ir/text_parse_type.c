@@ -14,9 +14,10 @@ void parse_stop(Parser *p) {
 
 bool parse_fail(Parser *p, int line, const char *fmt, ...) {
   if (p->stopped) return false;
+  char text[1000];
   va_list ap;
   va_start(ap, fmt);
-  char *text = arena_vprintf(p->scratch, fmt, ap);
+  vsnprintf(text, sizeof text, fmt, ap);
   va_end(ap);
   diag_error(p->diag, (Loc){.file = p->file, .line = line}, "%s", text);
   if (++p->errors >= MAX_ERRORS) parse_stop(p);

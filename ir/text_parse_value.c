@@ -41,7 +41,7 @@ static void *pack_words(Parser *p, Dtype t, int64_t bytes) {
 
 static bool parse_elements(Parser *p, Constant *c) {
   int line = p->tok.line;
-  int64_t bytes, wanted = 0;
+  int64_t bytes;
   bool one = p->tok.kind != '[';
   p->words.n = 0;
   if (one) {
@@ -51,15 +51,14 @@ static bool parse_elements(Parser *p, Constant *c) {
   } else if (!parse_list(p, c->type->dtype)) {
     return false;
   }
-  if (one != (c->type->rank == 0))
-    return parse_fail(p, line, "%s is written as %s", type_text(p->scratch, c->type), one ? "a list" : "one number");
-  const char *size = type_text(p->scratch, c->type);
-  if (c->type->encoded) return parse_fail(p, line, "numbers cannot say what %s holds: use hex or file", size);
-  Dim n = type_elements(p->m->dims, c->type);
-  if (dim_is_const(n)) wanted = n->constant;
-  if (!dim_is_const(n) || wanted != p->words.n)
-    return parse_fail(p, line, "%s does not have the %d elements of this list", size, p->words.n);
-  if (!constant_size(c, &bytes)) return parse_fail(p, line, "%s is too large", size);
+  Type t = c->type;
+  if (one != (t->rank == 0))
+    return parse_fail(p, line, "%s is not written as %s", type_text(p->scratch, t), one ? "one number" : "a list");
+  if (t->encoded) return parse_fail(p, line, "numbers cannot say what %s holds", type_text(p->scratch, t));
+  Dim n = type_elements(p->m->dims, t);
+  if (!dim_is(n, p->words.n))
+    return parse_fail(p, line, "%s does not have the %d elements of this list", type_text(p->scratch, t), p->words.n);
+  if (!constant_size(c, &bytes)) return parse_fail(p, line, "%s is too large", type_text(p->scratch, t));
   c->kind = CONSTANT_BYTES;
   c->bytes = pack_words(p, c->type->dtype, bytes);
   return true;

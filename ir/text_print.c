@@ -312,7 +312,7 @@ char *text_node(Arena *a, const Node *n) {
   if (root) number_block(root, 0);
   text_buffer_open(&b);
   print_node(&(Printer){.out = b.out, .brief = true}, n);
-  return text_buffer_close(&b, a);
+  return text_buffer_close(&b, a, TEXT_MOST);
 }
 
 /* ---- declarations ---- */

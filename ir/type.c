@@ -156,12 +156,12 @@ char *encoding_text(Arena *a, Encoding e) {
   TextBuffer b;
   text_buffer_open(&b);
   encoding_print(b.out, e);
-  return text_buffer_close(&b, a);
+  return text_buffer_close(&b, a, TEXT_MOST);
 }
 
 char *type_text(Arena *a, Type t) {
   TextBuffer b;
   text_buffer_open(&b);
   type_print(b.out, t);
-  return text_buffer_close(&b, a);
+  return text_buffer_close(&b, a, TEXT_MOST);
 }
