@@ -257,12 +257,14 @@ static void print_symbols(Printer *p, const Func *f) {
 }
 
 static void print_launch(Printer *p, const Launch *l) {
-  if (l->local[0] != 1 || l->local[1] != 1 || l->local[2] != 1)
+  bool one = l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1, plain = one && !l->requires;
+  if (!one)
     fprintf(p->out, " workgroup(%" PRId64 ",%" PRId64 ",%" PRId64 ")", l->local[0], l->local[1], l->local[2]);
   if (l->requires) {
     put(p, " requires ");
     text_quote(p->out, l->requires);
   }
+  put(p, plain ? "" : " ");
 }
 
 static void print_results(Printer *p, const Func *f) {
@@ -285,10 +287,7 @@ static void print_func(Printer *p, const Func *f) {
   put(p, kernel ? "kernel " : "func ");
   text_name(p->out, '@', f->name);
   print_symbols(p, f);
-  if (kernel) {
-    print_launch(p, &f->launch);
-    put(p, " ");
-  }
+  if (kernel) print_launch(p, &f->launch);
   print_args(p, f->body);
   print_results(p, f);
   print_location(p, f->loc);
