@@ -50,28 +50,42 @@ def literal(a):
     a = np.asarray(a)
     kind = NAMES[a.dtype.name]
     values = ", ".join(number(v, kind) for v in a.reshape(-1))
-    return f"[{values}]"
+    return f"[{values}]" if a.shape else values
 
 
 class Case:
-    """One function without arguments, its results, and what they must be."""
+    """A function @main, its inputs, and what its results must be."""
 
     def __init__(self, file, name, note=""):
-        self.file, self.name, self.note, self.lines, self.wants, self.gots = file, name, note, [], [], []
+        self.name, self.note, self.inputs, self.lines, self.wants = name, note, {}, [], {}
         file.cases.append(self)
+
+    def input(self, name, a):
+        self.inputs[name] = np.asarray(a)
 
     def const(self, name, a):
         self.lines.append(f"%{name} = const {literal(a)} : {type_of(a)}")
-        return f"%{name}"
 
     def op(self, results, text, *types):
         self.lines.append(f"{', '.join('%' + r for r in results.split())} = {text} : {', '.join(types)}")
         return self
 
     def want(self, result, a):
-        self.gots.append(result)
-        self.wants.append(np.asarray(a))
+        self.wants[result] = np.asarray(a)
         return self
+
+    def write(self, f):
+        f.write(f"\n// ---- {self.name}{': ' + self.note if self.note else ''}\n// RUN: eval\n// TOL: 1e-6\n")
+        for k, a in self.inputs.items():
+            f.write(f"// IN {k}: {type_of(a)} = {literal(a)}\n")
+        for k, a in self.wants.items():
+            f.write(f"// OUT {k}: {type_of(a)} = {literal(a)}\n")
+        arguments = ", ".join(f"%{k}: {type_of(a)}" for k, a in self.inputs.items())
+        results = ", ".join(f"{k}: {type_of(a)}" for k, a in self.wants.items())
+        f.write(f"lathe 1\nfunc @main({arguments}) -> ({results}) {{\n")
+        for line in self.lines:
+            f.write(f"  {line}\n")
+        f.write(f"  return {', '.join('%' + k for k in self.wants)}\n}}\n")
 
 
 class File:
@@ -80,25 +94,16 @@ class File:
 
     def write(self):
         with open(os.path.join(HERE, self.name), "w") as f:
-            f.write(f"// RUN: eval\n// {self.title} Written by make_math.py.\nlathe 1\n")
+            f.write(f"// {self.title} Written by make_math.py.\n")
             for c in self.cases:
-                f.write("\n")
-                if c.note:
-                    f.write(f"// {c.note}\n")
-                types = ", ".join(type_of(w) for w in c.wants)
-                f.write(f"func @{c.name}() -> ({types}) {{\n")
-                for line in c.lines:
-                    f.write(f"  {line}\n")
-                f.write(f"  return {', '.join('%' + g for g in c.gots)}\n}}\n")
-                for w in c.wants:
-                    f.write(f"// EXPECT @{c.name}: {literal(w)}\n")
+                c.write(f)
 
 
 def simple(file, name, op, inputs, outputs, attrs="", note="", operands=None):
     """inputs: {name: array}; outputs: {name: array}."""
     c = Case(file, name, note)
     for k, v in inputs.items():
-        c.const(k, v)
+        c.input(k, v)
     operands = operands or ", ".join("%" + k for k in inputs)
     c.op(" ".join(outputs), f"{op} {operands}{' ' + attrs if attrs else ''}", *(type_of(v) for v in outputs.values()))
     for k, v in outputs.items():
@@ -146,8 +151,8 @@ def matmul():
     group = np.array([0, 0, 0, 0, 1, 1])
     w = (codes.astype(np.float64) - zeros[:, group]) * f64(scales)[:, group]
     c = Case(f, "encoded", "int4 weights by row, in groups of 4 of which the last is cut short")
-    c.const("x", x), c.const("c", codes.astype(ml_dtypes.uint4)), c.const("s", scales)
-    c.const("z", zeros.astype(ml_dtypes.uint4))
+    c.input("x", x), c.input("c", codes.astype(ml_dtypes.uint4)), c.input("s", scales)
+    c.input("z", zeros.astype(ml_dtypes.uint4))
     c.op("w", "encoded %c, %s, %z group=4", "u4g4<f32,u4>[3,6]")
     c.op("y", "matmul %x, %w transb=true", "f32[2,3]").op("d", "decode %w to=f32", "f32[3,6]")
     c.want("y", (f64(x) @ w.T).astype(np.float32)).want("d", w.astype(np.float32))
@@ -242,7 +247,7 @@ def quantisation():
     simple(f, "precision", "quantize", {"x": np.array([1.0005], np.float32) * 2.5, "s": np.float32(1)},
            {"y": np.array([2], np.int8)}, "to=i8 precision=f16",
            note="2.50125 is 2.501 in f16; in bf16 it is 2.5, a tie")
-    f.cases[-1].wants[0] = np.array([3], np.int8)
+    f.cases[-1].wants["y"] = np.array([3], np.int8)
     simple(f, "coarse_precision", "quantize", {"x": np.array([2.50125], np.float32), "s": np.float32(1)},
            {"y": np.array([2], np.int8)}, "to=i8 precision=bf16")
 
@@ -288,9 +293,7 @@ def norms():
     h = x.astype(np.float16)
     y, m, i = layernorm(h, -1, 1e-5)
     simple(f, "layer_halves", "layernorm", {"x": h},
-           {"y": y.astype(np.float16), "m": m.astype(np.float32), "i": i.astype(np.float64)}, "stash=f64")
-    f.cases[-1].wants[1] = m
-    f.cases[-1].lines[-1] = f.cases[-1].lines[-1].replace("f32[2,3,1]", "f64[2,3,1]")
+           {"y": y.astype(np.float16), "m": m, "i": i}, "stash=f64")
     r = 1 / np.sqrt((f64(x) ** 2).mean(-1, keepdims=True) + 1e-6)
     s = floats(3, 1)
     simple(f, "root_mean_square", "rmsnorm", {"x": x, "s": s},
@@ -393,13 +396,11 @@ def attention():
     case("mask", *qkv(), bias=mask, note="one row is masked altogether, and is 0")
     case("mask_per_head", *qkv(), bias=rng.random((2, 1, 4)) < 0.6)
     q, k, v = qkv(b=1)
-    k[0, :, 1], v[0, :, 1] = np.nan, np.inf
     bias = floats(1, 1, 1, 4)
     bias[..., 1] = -np.inf
-    y = reference_attention(q, np.nan_to_num(k), np.nan_to_num(v, posinf=0.0), bias=bias)
-    c = case("masked_may_hold_anything", q, np.nan_to_num(k), np.nan_to_num(v, posinf=0.0), bias=bias)
-    c.lines[1] = f"%k = const {literal(k)} : {type_of(k)}"
-    c.lines[2] = f"%v = const {literal(v)} : {type_of(v)}"
+    c = case("masked_may_hold_anything", q, k, v, bias=bias)
+    c.inputs["k"], c.inputs["v"] = k.copy(), v.copy()
+    c.inputs["k"][0, :, 1], c.inputs["v"][0, :, 1] = np.nan, np.inf
     case("sinks", *qkv(), sinks=floats(2), causal=True)
     case("halves", *qkv(b=1, dt=np.float16))
     case("no_keys", floats(1, 1, 2, 4), floats(1, 1, 0, 4), floats(1, 1, 0, 4))
