@@ -66,7 +66,11 @@ bool onnx_import_flatten(OnnxCall *c) {
   return onnx_result(c, b_reshape(c->b, x, 2, d));
 }
 
+/* Without axes, all those of size 1 go, so every size must be known. */
 static bool squeeze(OnnxCall *c, Value *axes) {
+  for (int i = 0; i < b_rank(c->in[0]) && !axes; i++)
+    if (!dim_is_const(b_dim(c->b, c->in[0], i)))
+      return onnx_refuse(c, "name the axes, or fix the size with -d name=value", "axis %d has a symbolic size", i);
   for (int i = 0; !axes && i < b_rank(c->in[0]); i++)
     if (!dim_is_const(b_dim(c->b, c->in[0], i)))
       return onnx_refuse(c, "name the axes", "which axes go depends on a symbolic size");
