@@ -104,6 +104,21 @@ static LLVMValueRef emit_fma(Emitter *e, const Node *n) {
   return llvm_intrinsic(e, "llvm.fma", type_of(IN(0)), 3, (LLVMValueRef[]){IN(0), IN(1), IN(2)});
 }
 
+/* Floats that are neither above nor below 0 are what their sign is: 0, -0 or NaN. */
+static LLVMValueRef emit_sign(Emitter *e, const Node *n) {
+  LLVMValueRef x = IN(0);
+  LLVMTypeRef t = type_of(x);
+  if (is_float(n)) {
+    LLVMValueRef zero = llvm_float(t, 0);
+    LLVMValueRef not_above = choose(e, LLVMBuildFCmp(e->b, LLVMRealOLT, x, zero, ""), llvm_float(t, -1), x);
+    return choose(e, LLVMBuildFCmp(e->b, LLVMRealOGT, x, zero, ""), llvm_float(t, 1), not_above);
+  }
+  LLVMValueRef zero = llvm_int(t, 0), one = llvm_int(t, 1);
+  if (!dtype_is_signed(type_in(n, 0))) return choose(e, compare(e, LLVMIntNE, x, zero), one, zero);
+  LLVMValueRef not_above = choose(e, compare(e, LLVMIntSLT, x, zero), llvm_int(t, -1), zero);
+  return choose(e, compare(e, LLVMIntSGT, x, zero), one, not_above);
+}
+
 /* ---- division ----
  *
  * LLVM leaves x/0 and INT_MIN/-1 undefined, and the machine traps. A divisor of 0 or -1 is replaced by 1 and its result
@@ -156,6 +171,15 @@ static LLVMValueRef emit_round(Emitter *e, const Node *n) { return whole(e, n, "
 static LLVMValueRef emit_sqrt(Emitter *e, const Node *n) { return call1(e, "llvm.sqrt", IN(0)); }
 
 static LLVMValueRef emit_isnan(Emitter *e, const Node *n) { return LLVMBuildFCmp(e->b, LLVMRealUNO, IN(0), IN(0), ""); }
+
+static LLVMValueRef emit_isinf(Emitter *e, const Node *n) {
+  bool positive = node_bool(n, isinf, positive), negative = node_bool(n, isinf, negative);
+  LLVMValueRef x = IN(0), infinity = llvm_float(type_of(x), INFINITY);
+  LLVMValueRef above = LLVMBuildFCmp(e->b, LLVMRealOEQ, x, infinity, "");
+  LLVMValueRef below = LLVMBuildFCmp(e->b, LLVMRealOEQ, x, LLVMBuildFNeg(e->b, infinity, ""), "");
+  if (positive && negative) return LLVMBuildOr(e->b, above, below, "");
+  return positive ? above : negative ? below : llvm_int(type_of(above), 0);
+}
 
 /* ---- bits ---- */
 
@@ -411,7 +435,8 @@ static const LlvmRow rows[OP_count] = {
   [OP_min]   = {emit_min, no_halves},         [OP_max]   = {emit_max, no_halves},
   [OP_floor] = {emit_floor, floats_round_down}, [OP_ceil] = {emit_ceil, floats_round_down},
   [OP_round] = {emit_round, floats_round_down}, [OP_sqrt] = {emit_sqrt, no_halves},
-  [OP_isnan] = {emit_isnan, no_halves},
+  [OP_isnan] = {emit_isnan, no_halves},       [OP_isinf] = {emit_isinf, no_halves},
+  [OP_sign]  = {emit_sign, no_halves},
   [OP_and]   = {emit_and, NULL},              [OP_or]    = {emit_or, NULL},
   [OP_xor]   = {emit_xor, NULL},              [OP_not]   = {emit_not, NULL},
   [OP_shl]   = {emit_shl, NULL},              [OP_shr]   = {emit_shr, NULL},
