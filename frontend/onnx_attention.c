@@ -52,12 +52,19 @@ static Value *repeat_heads(Builder *b, Value *k, Value *q) {
   return b_reshape(b, b_expand(b, b_unsqueeze(b, k, 2), 5, grouped), 4, flat);
 }
 
-Value *b_attention_scores(Builder *b, const Attend *a, int steps) {
+/* The root of the scale, by default of 1/sqrt(d). */
+static Value *root_of_scale(Builder *b, const Attend *a) {
   Dim d = b_dim(b, a->q, 3);
-  double scale = a->scale != 0 ? a->scale : dim_is_const(d) ? 1 / sqrt((double)d->constant) : 1;
+  if (a->scale != 0) return b_num(b, a->q, sqrt(a->scale));
+  if (dim_is_const(d)) return b_num(b, a->q, pow((double)d->constant, -0.25));
+  Value *width = build_cast(b, b_size_scalar(b, d), DT_f32);
+  return build_cast(b, build_binary(b, OP_pow, width, b_num(b, width, -0.25)), b_dtype(a->q));
+}
+
+Value *b_attention_scores(Builder *b, const Attend *a, int steps) {
   /* Half of the scale on either side, as ONNX says, so that f16 does not overflow. */
-  Value *q = b_mul_num(b, a->q, sqrt(scale)), *k = b_mul_num(b, repeat_heads(b, a->k, a->q), sqrt(scale));
-  Value *scores = b_matmul(b, q, k, true);
+  Value *root = root_of_scale(b, a);
+  Value *scores = b_matmul(b, b_mul(b, a->q, root), b_mul(b, repeat_heads(b, a->k, a->q), root), true);
   if (steps > 1 && a->softcap != 0)
     scores = b_mul_num(b, build_unary(b, OP_tanh, b_mul_num(b, scores, 1 / a->softcap)), a->softcap);
   return steps > 2 ? b_add_opt(b, scores, b_attention_bias(b, a)) : scores;
@@ -175,7 +182,8 @@ bool onnx_import_linear_attention(OnnxCall *c) {
     if (i != 3 && c->in[i] && !onnx_need_rank(c, c->in[i], 3, "an operand")) return false;
   Value *decay = onnx_in(c, 4), *beta = onnx_in(c, 5);
   if (decay) decay = b_split_heads(b, decay, g);
-  if (beta) beta = b_split_heads(b, beta, dim_is(b_dim(b, beta, 2), 1) ? 1 : g);
+  if (beta)
+    beta = b_transpose(b, b_unsqueeze(b, beta, 3), 4, (const int64_t[]){0, 2, 1, 3}); /* one a head, or for all */
   Value *y = build(b, OP_linear_attention, 2,
                    INS(b_split_heads(b, c->in[0], h), b_split_heads(b, c->in[1], g), b_split_heads(b, c->in[2], g),
                        onnx_in(c, 3), decay, beta),

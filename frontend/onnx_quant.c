@@ -6,29 +6,35 @@
 /* A scale for each index of `axis` needs one; a scale of one element, or a scalar, is for all. */
 static bool needs_axis(const Value *scale) { return b_rank(scale) == 1 && !dim_is(scale->type->dim[0], 1); }
 
-static bool quant_axis(OnnxCall *c, int *axis) {
+/* Scale and zero point as the op takes them: one number is a scalar. The axis may mean nothing then, and be out of range. */
+static bool quant_operands(OnnxCall *c, Value **scale, Value **zero, int *axis) {
+  int64_t at = onnx_int(c, "axis", 1);
   int rank = b_rank(c->in[0]);
+  bool blocks = onnx_int(c, "block_size", 0) != 0, one = !needs_axis(c->in[1]);
+  if (!one && !dim_is_const(b_dim(c->b, c->in[1], 0))) one = at < -rank || at >= rank; /* a size not known to be 1 */
+  *scale = c->in[1];
+  *zero = onnx_in(c, 2);
   *axis = 0;
-  if (!needs_axis(c->in[1]) && !onnx_int(c, "block_size", 0)) return true;
-  return onnx_axis(c, onnx_int(c, "axis", 1), rank, axis);
+  if (blocks || !one) return onnx_axis(c, at, rank, axis);
+  *scale = b_scalar(c->b, *scale);
+  if (*zero) *zero = b_scalar(c->b, *zero);
+  return true;
 }
-
-/* One scale is a scalar to the op. */
-static Value *quant_operand(Builder *b, Value *v) { return v && b_rank(v) == 1 && !needs_axis(v) ? b_scalar(b, v) : v; }
 
 bool onnx_import_quantize(OnnxCall *c) {
   Dtype to, precision;
+  Value *scale, *zero;
   int axis;
   if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_dtype(c, "precision", DT_none, &precision) ||
-      !onnx_typed(c) || !quant_axis(c, &axis))
+      !onnx_typed(c) || !quant_operands(c, &scale, &zero, &axis))
     return false;
   Builder *b = c->b;
-  Value *x = c->in[0], *scale = c->in[1], *zero = onnx_in(c, 2);
+  Value *x = c->in[0];
   if (to == DT_none) to = zero ? b_dtype(zero) : DT_u8;
   if (zero && b_dtype(zero) != to)
     return onnx_invalid(c, "output_dtype is %s, the zero point %s", dtype_name(to), dtype_name(b_dtype(zero)));
   if (dtype_is_int(b_dtype(x))) x = build_cast(b, x, b_dtype(scale));
-  Value *v = build(b, OP_quantize, 1, INS(x, quant_operand(b, scale), quant_operand(b, zero)),
+  Value *v = build(b, OP_quantize, 1, INS(x, scale, zero),
                    ATTRS(at_i(quantize, to, to), at_i(quantize, axis, axis),
                          at_i(quantize, block, onnx_int(c, "block_size", 0)),
                          at_i(quantize, saturate, onnx_flag(c, "saturate", 1)), at_i(quantize, precision, precision)));
@@ -37,10 +43,12 @@ bool onnx_import_quantize(OnnxCall *c) {
 
 bool onnx_import_dequantize(OnnxCall *c) {
   Dtype to;
+  Value *scale, *zero;
   int axis;
-  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_typed(c) || !quant_axis(c, &axis)) return false;
+  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_typed(c) || !quant_operands(c, &scale, &zero, &axis))
+    return false;
   Builder *b = c->b;
-  Value *v = build(b, OP_dequantize, 1, INS(c->in[0], quant_operand(b, c->in[1]), quant_operand(b, onnx_in(c, 2))),
+  Value *v = build(b, OP_dequantize, 1, INS(c->in[0], scale, zero),
                    ATTRS(at_i(dequantize, axis, axis), at_i(dequantize, block, onnx_int(c, "block_size", 0)),
                          at_i(dequantize, to, to)));
   return onnx_result(c, v);
@@ -98,7 +106,8 @@ bool onnx_import_qlinear_matmul(OnnxCall *c) {
   product = build_cast(b, product, DT_f32);
   Value *factor = b_mul(b, build_cast(b, per_row(b, c->in[1]), DT_f32), build_cast(b, c->in[4], DT_f32));
   Value *scale = build_cast(b, c->in[6], DT_f32), *zero = c->in[7];
-  if (needs_axis(scale)) return onnx_refuse(c, NULL, "a scale for each row of the result");
+  if (needs_axis(scale) && dim_is_const(b_dim(b, scale, 0)))
+    return onnx_refuse(c, NULL, "a scale for each row of the result");
   Value *v = build(b, OP_quantize, 1, INS(b_mul(b, product, factor), b_scalar(b, scale), b_scalar(b, zero)),
                    ATTRS(at_i(quantize, to, t)));
   return onnx_result(c, v);
