@@ -69,6 +69,10 @@ void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
       return;
     }
   }
+  /* The report outlives the unpacked file, which these are in. */
+  r.domain = arena_string(imp->arena, r.domain, strlen(r.domain));
+  r.type = arena_string(imp->arena, r.type, strlen(r.type));
+  if (r.node) r.node = arena_string(imp->arena, r.node, strlen(r.node));
   r.count = 1;
   vec_push(imp->arena, &imp->refusals, r);
 }

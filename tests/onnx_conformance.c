@@ -249,11 +249,12 @@ static bool run_all(Run *run) {
     pid_t pid = fork();
     if (pid == 0) {
       work(run);
-      _exit(0);
+      exit(0);
     }
     int status;
     if (pid < 0 || waitpid(pid, &status, 0) != pid) return false;
     if (*run->next < run->cases.n) note_death(run, status);
+    else if (status != 0) return false; /* a leak, say */
   }
   return true;
 }
