@@ -1,4 +1,4 @@
-/* kernel_errors.c -- what is said of kernels that are wrong: by inference, by the interpreter, by the emitter for CPUs. */
+/* kernel_errors.c -- what the interpreter and the emitter for CPUs say of kernels that are wrong. */
 #include <stdio.h>
 #include <string.h>
 
@@ -69,49 +69,6 @@ static bool test_interpreted(const Case *c) {
   return good;
 }
 
-/* ---- inference ---- */
-
-static const Case inferred[] = {
-    {KERNEL("1", "  %v = load %n, %zero : f32\n"), "load: operand 0 is index, not memory"},
-    {KERNEL("1", "  %v = load %m, %x : f32\n"), "load: operand 1 is f32, not index"},
-    {KERNEL("1", "  %v = load %m, %zero lanes=5000 : f32x5000\n"), "load: 5000 lanes: a vector has 1 to 1024"},
-    {KERNEL("1", "  %v = load %m, %zero align=3 : f32\n"), "load: align=3: an alignment is a power of two"},
-    {KERNEL("1", "  store %m, %zero, %one\n"), "store: stores index into buf<f32>"},
-    {KERNEL("1", "  %v = splat %x lanes=4 : f32x4\n  %w = extract %v lane=2 lanes=3 : f32x3\n"),
-     "extract: lanes 2 and 2 more of f32x4"},
-    {KERNEL("1", "  %v = pack %x, %one : f32x2\n"), "pack: operand 1 is index, but the first is f32"},
-    {KERNEL("1", "  %v = splat %x lanes=4 : f32x4\n  %w = shuffle %v, %v lanes=[8] : f32\n"),
-     "shuffle: lane 8 of the 8 that its operands have"},
-    {KERNEL("1", "  %v = splat %x lanes=3 : f32x3\n  %w = lanes_sum %v : f32\n"),
-     "lanes_sum: f32x3: the number of lanes is no power of two"},
-    {KERNEL("1", "  %v = dot4 %one, %x, %x : index\n"), "dot4: takes i32xN, u8x4N, i8x4N, not index, f32, f32"},
-    {KERNEL("1", "  %r = for %zero, %n, %one, %x (%j: index, %y: f32) {\n    yield %j\n  } : f32\n"),
-     "for: a region yields index as value 0, not f32"},
-    {KERNEL("1", "  %r = for %zero, %n, %one, %x (%j: index, %y: f64) {\n    yield %x\n  } : f32\n"),
-     "for: its region takes carried value 0 as f64, not f32"},
-    {KERNEL("1", "  %r = when %x {\n    yield %x\n  } {\n    yield %x\n  } : f32\n"), "when: its condition is f32, not bool"},
-    {KERNEL("1", "  %c = lt %x, %x : bool\n  %r = when %c {\n    yield %x\n  } {\n    yield\n  } : f32\n"),
-     "when: a region yields 0 values, not 1"},
-    {KERNEL("1", "  %g = group_id axis=3 : index\n"), "group_id: axis 3: a grid has axes 0 to 2"},
-};
-
-static void infer_block(const Block *b) {
-  for (Node *n = b->first; n; n = n->next) {
-    for (int r = 0; r < n->n_regions; r++) infer_block(n->region[r]);
-    node_infer(n);
-  }
-}
-
-static bool test_inferred(const Case *c) {
-  Arena *a = arena_new();
-  Diag *d = diag_new(a);
-  Module *m = text_parse(a, d, "case", c->text, strlen(c->text));
-  if (m) infer_block(m->funcs.at[0]->body);
-  bool good = expect(c, d);
-  arena_free(a);
-  return good;
-}
-
 /* ---- the emitter for CPUs ---- */
 
 static const struct {
@@ -151,7 +108,6 @@ static bool test_refused(size_t i) {
 int main(void) {
   int failed = 0;
   for (size_t i = 0; i < sizeof interpreted / sizeof *interpreted; i++) failed += !test_interpreted(&interpreted[i]);
-  for (size_t i = 0; i < sizeof inferred / sizeof *inferred; i++) failed += !test_inferred(&inferred[i]);
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) failed += !test_refused(i);
   printf("%d failed\n", failed);
   return failed != 0;

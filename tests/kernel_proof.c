@@ -10,6 +10,7 @@
 #include "ir/fatal.h"
 #include "ir/interp.h"
 #include "ir/text.h"
+#include "ir/verify.h"
 #include "tolerance.h"
 #include "vulkan_run.h"
 
@@ -280,7 +281,7 @@ static Func *read_kernel(Arena *a, Diag *d, const char *name) {
   size_t size = fread(text, 1, 1 << 16, f);
   fclose(f);
   Module *m = text_parse(a, d, path, text, size);
-  return m && m->funcs.n == 1 ? m->funcs.at[0] : NULL;
+  return m && verify_module(m) && m->funcs.n == 1 ? m->funcs.at[0] : NULL;
 }
 
 /* ---- backends ---- */
@@ -399,11 +400,39 @@ static bool prove(int t, float *first) {
   return good;
 }
 
+/* ---- the same object file from the same texts ---- */
+
+/* All texts that this target takes, in one module. */
+static LlvmModule *emit_all(Arena *a, const Target *target) {
+  LlvmModule *m = llvm_module_new(target, "all");
+  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+    bool again = t && strcmp(texts[t].file, texts[t - 1].file) == 0;
+    if (texts[t].shape == GPU || again) continue;
+    Func *f = read_kernel(a, diag_new(a), texts[t].file);
+    ensure(f && llvm_emit_kernel(m, f, diag_new(a)));
+  }
+  return m;
+}
+
+static bool prove_repeatable(void) {
+  Arena *a = arena_new();
+  const Target *target = target_find("x86-64-v4-vnni"); /* compiled only: wherever the test runs */
+  LlvmModule *m[2] = {emit_all(a, target), emit_all(a, target)};
+  const void *bytes[2];
+  size_t size[2];
+  for (int i = 0; i < 2; i++) llvm_module_object(m[i], &bytes[i], &size[i]);
+  bool good = size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0;
+  if (!good) printf("FAIL the same texts give two object files\n");
+  for (int i = 0; i < 2; i++) llvm_module_free(m[i]);
+  arena_free(a);
+  return good;
+}
+
 int main(void) {
   int failed = 0, n = (int)(sizeof texts / sizeof *texts);
   float *first = calloc(MAX_OUT, sizeof *first); /* what the interpreter gave */
   for (int t = 0; first && t < n; t++) failed += !prove(t, first);
   free(first);
   printf("%d texts passed, %d failed\n", n - failed, failed);
-  return failed != 0;
+  return !prove_repeatable() || failed;
 }
