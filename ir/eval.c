@@ -488,6 +488,46 @@ static bool run_loop(Frame *f, NodePlan *p) {
   return ok;
 }
 
+/* ---- kernels ---- */
+
+static bool current_sizes(Frame *f, const Attr *a, int64_t *out) {
+  for (int i = 0; i < a->dims.n; i++)
+    if (!current(f, a->dims.at[i], &out[i]))
+      return eval_blame(f->e, "%s has no value here", dim_text(f->e->module->arena, a->dims.at[i]));
+  return true;
+}
+
+/* Room for a result by its declared type: the sizes must be known before the kernel runs. */
+static Tensor *launch_result(Frame *f, Type t) {
+  int64_t dim[MAX_RANK];
+  for (int i = 0; i < t->rank; i++)
+    if (!current(f, t->dim[i], &dim[i])) {
+      eval_blame(f->e, "%s has no value here", dim_text(f->e->module->arena, t->dim[i]));
+      return NULL;
+    }
+  return tensor_new(f->e, t->dtype, t->rank, dim);
+}
+
+static bool run_launch(Frame *f, NodePlan *p) {
+  const Node *n = p->node;
+  const Attr *grid_of = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
+  Func *kernel = node_attr(n, attr_slot(launch, func))->func;
+  int n_args = n->n_in + n->n_out + sizes->dims.n;
+  int64_t grid[3] = {1, 1, 1}, *size = ARENA_ARRAY(f->arena, int64_t, sizes->dims.n);
+  KernelArg *arg = ARENA_ARRAY(f->arena, KernelArg, n_args);
+  if (!current_sizes(f, grid_of, grid) || !current_sizes(f, sizes, size)) return false;
+  for (int i = 0; i < n->n_out; i++)
+    if (!(p->out[i] = launch_result(f, n->out[i]->type))) return false;
+  for (int i = 0; i < n_args; i++) {
+    const Tensor *t = i < n->n_in ? p->in[i] : i < n->n_in + n->n_out ? p->out[i - n->n_in] : NULL;
+    if (t) arg[i] = (KernelArg){.memory = t->data, .elements = t->count};
+    else arg[i] = (KernelArg){.bits = (uint64_t)size[i - n->n_in - n->n_out]};
+  }
+  const EvalOptions *o = &f->e->options;
+  if (o->launch) return o->launch(o->launch_ctx, kernel, grid, n_args, arg);
+  return interp_kernel(kernel, grid, n_args, arg, f->e->module->diag);
+}
+
 /* ---- blocks ---- */
 
 static bool run_one(Frame *f, NodePlan *p) {
@@ -498,6 +538,7 @@ static bool run_one(Frame *f, NodePlan *p) {
   case OP_if: return run_if(f, p);
   case OP_loop: return run_loop(f, p);
   case OP_fused: return run_fused(f, p);
+  case OP_launch: return run_launch(f, p);
   default: return compute(f->e, p->node, p->in, p->type_in, p->type_out, p->out);
   }
 }

@@ -5,6 +5,7 @@
 #ifndef LATHE_EVAL_H
 #define LATHE_EVAL_H
 
+#include "ir/interp.h"
 #include "ir/ir.h"
 
 /* A concrete value. Elements are packed as dtype.h says; of an encoded tensor, `data` holds the codes, and `scale` and
@@ -42,6 +43,9 @@ typedef struct EvalOptions {
    * must not print the function, nor change it: the values' numbers are the evaluator's while it runs. */
   void (*watch)(void *ctx, const Node *n, int index, const Tensor *t);
   void *watch_ctx;
+  /* Runs a kernel that is launched; NULL: the interpreter. What is compiled is tested in a program's place here. */
+  bool (*launch)(void *ctx, Func *kernel, const int64_t grid[3], int n_args, const KernelArg *arg);
+  void *launch_ctx;
 } EvalOptions;
 
 Evaluator *eval_new(Module *m, EvalOptions o);

@@ -78,6 +78,37 @@ bool infer_call(Infer *c) {
   return true;
 }
 
+/* ---- kernels ---- */
+
+static bool launch_memory(Infer *c, Type param, Type t, const char *what, int i) {
+  if (param->kind == TYPE_BUFFER && t && t->kind == TYPE_TENSOR && !t->encoded && t->dtype == param->dtype) return true;
+  return infer_error(c, "%s %d is %s, and the kernel takes %s", what, i, type_text(c->module->arena, t),
+                     type_text(c->module->arena, param));
+}
+
+/* The results are what is declared: a kernel says how its memory is typed, not how large it is. */
+bool infer_launch(Infer *c) {
+  const Node *n = c->node;
+  const Func *f = node_attr(n, attr_slot(launch, func))->func;
+  if (!f || f->level != LEVEL_KERNEL) return infer_error(c, "launches no kernel");
+  int sizes = node_attr(n, attr_slot(launch, sizes))->dims.n, grid = node_attr(n, attr_slot(launch, grid))->dims.n;
+  if (grid > 3) return infer_error(c, "a grid has %d axes, and at most 3", grid);
+  if (f->body->n_args != n->n_in + n->n_out + sizes)
+    return infer_error(c, "@%s takes %d arguments, and gets %d operands, %d results and %d sizes", f->name, f->body->n_args,
+                       n->n_in, n->n_out, sizes);
+  for (int i = 0; i < n->n_in; i++)
+    if (!launch_memory(c, f->body->arg[i]->type, c->in[i], "operand", i)) return false;
+  for (int i = 0; i < n->n_out; i++) {
+    c->out[i] = n->out[i]->type;
+    if (!c->out[i]) return infer_error(c, "result %d has no type", i);
+    if (!launch_memory(c, f->body->arg[n->n_in + i]->type, c->out[i], "result", i)) return false;
+  }
+  for (int i = n->n_in + n->n_out; i < f->body->n_args; i++)
+    if (f->body->arg[i]->type != type_scalar(c->module->types, DT_index))
+      return infer_error(c, "argument %d of @%s is no index", i, f->name);
+  return true;
+}
+
 /* ---- regions ---- */
 
 static bool region_end(Infer *c, int region, int n, const Node **end) {
