@@ -4,6 +4,8 @@
  * device rounds correctly: Vulkan promises that of add, sub and mul; div has 2.5 units in the last place, and fma may
  * round its product. Where SPIR-V leaves a case undefined that ops.def defines (division by 0, shifts too far, NaN in
  * min and max), selects make up for it; they are left out where a constant operand shows that the case cannot occur. */
+#include <inttypes.h>
+
 #include "codegen/spirv_builder.h"
 
 #define IN(i) spirv_operand(e, n, (i))
@@ -87,13 +89,11 @@ static const char *integers_only(const SpirvEmitter *e, const Node *n) {
   return c == SPIRV_SIGNED || c == SPIRV_UNSIGNED ? NULL : why_not(e, type_in(n, 0)->dtype);
 }
 
-/* Whole numbers are round already. */
-static Id emit_whole(SpirvEmitter *e, const Node *n) {
-  SpirvGlsl op = n->op == OP_floor ? GLSL_Floor : n->op == OP_ceil ? GLSL_Ceil : GLSL_RoundEven;
-  return class_in(n, 0) == SPIRV_FLOAT ? glsl1(e, op, spirv_type(e, type_out(n)), IN(0)) : IN(0);
-}
-
-static Id emit_sqrt(SpirvEmitter *e, const Node *n) { return glsl1(e, GLSL_Sqrt, spirv_type(e, type_out(n)), IN(0)); }
+static Id float1(SpirvEmitter *e, const Node *n, SpirvGlsl op) { return glsl1(e, op, spirv_type(e, type_out(n)), IN(0)); }
+static Id emit_floor(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_Floor); }
+static Id emit_ceil(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_Ceil); }
+static Id emit_round(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_RoundEven); }
+static Id emit_sqrt(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_Sqrt); }
 
 static Id emit_abs(SpirvEmitter *e, const Node *n) {
   if (class_in(n, 0) == SPIRV_UNSIGNED) return IN(0);
@@ -155,27 +155,42 @@ static Id is_odd_divisor(SpirvEmitter *e, SpirvClass c, Id y, int64_t lanes) {
   return spirv_op2(e, SPIRV_ULessThan, bools, next, spirv_number(e, 2, lanes));
 }
 
-static SpirvOp division(const Node *n) {
-  bool is_signed = class_in(n, 0) == SPIRV_SIGNED;
-  if (n->op == OP_div) return is_signed ? SPIRV_SDiv : SPIRV_UDiv;
-  return !is_signed ? SPIRV_UMod : node_bool(n, mod, trunc) ? SPIRV_SRem : SPIRV_SMod;
-}
+/* Divisors 0 and -1 replaced by 1, and where they were. */
+typedef struct Divisor {
+  Id odd, safe; /* odd 0: nowhere */
+} Divisor;
 
-/* Divisors 0 and -1 are replaced by 1. Then x*y is the quotient (0, and -x), and 0 the remainder. */
-static Id emit_integer_division(SpirvEmitter *e, const Node *n) {
+static Divisor divisor(SpirvEmitter *e, const Node *n) {
   Type t = type_out(n);
-  Id type = spirv_type(e, t), x = IN(0), y = IN(1);
-  if (is_within(n->in[1].value, 1, INT64_MAX)) return spirv_op2(e, division(n), type, x, y);
+  Id y = IN(1);
+  if (is_within(n->in[1].value, 1, INT64_MAX)) return (Divisor){0, y};
   Id odd = is_odd_divisor(e, class_in(n, 0), y, t->lanes);
-  Id safe = select(e, t, odd, spirv_number(e, 1, t->lanes), y);
-  Id v = spirv_op2(e, division(n), type, x, safe);
-  Id instead = n->op == OP_div ? spirv_op2(e, SPIRV_IMul, type, x, y) : spirv_number(e, 0, t->lanes);
-  return wrapped(e, n, select(e, t, odd, instead, v));
+  return (Divisor){odd, select(e, t, odd, spirv_number(e, 1, t->lanes), y)};
 }
 
+/* By 0 the quotient is 0, and by -1 it is -x: both are x*y. */
 static Id emit_div(SpirvEmitter *e, const Node *n) {
-  if (class_in(n, 0) != SPIRV_FLOAT) return emit_integer_division(e, n);
-  return spirv_op2(e, SPIRV_FDiv, spirv_type(e, type_out(n)), IN(0), IN(1));
+  SpirvClass c = class_in(n, 0);
+  Id type = spirv_type(e, type_out(n)), x = IN(0), y = IN(1);
+  if (c == SPIRV_FLOAT) return spirv_op2(e, SPIRV_FDiv, type, x, y);
+  Divisor d = divisor(e, n);
+  Id quotient = spirv_op2(e, c == SPIRV_SIGNED ? SPIRV_SDiv : SPIRV_UDiv, type, x, d.safe);
+  return d.odd ? wrapped(e, n, select(e, type_out(n), d.odd, spirv_op2(e, SPIRV_IMul, type, x, y), quotient)) : quotient;
+}
+
+/* By the 1 that stands for 0 and -1 the remainder is 0, as it should be. SMod would give the divisor's sign, but Mesa's
+ * llvmpipe (22.3) takes it for SRem. */
+static Id emit_mod(SpirvEmitter *e, const Node *n) {
+  Type t = type_out(n);
+  Id type = spirv_type(e, t), x = IN(0), y = divisor(e, n).safe;
+  if (class_in(n, 0) == SPIRV_UNSIGNED) return spirv_op2(e, SPIRV_UMod, type, x, y);
+  Id r = spirv_op2(e, SPIRV_SRem, type, x, y);
+  if (node_bool(n, mod, trunc)) return r;
+  Id bools = spirv_bools(e, t->lanes), zero = spirv_number(e, 0, t->lanes);
+  Id differ = spirv_op2(e, SPIRV_SLessThan, bools, spirv_op2(e, SPIRV_BitwiseXor, type, r, y), zero);
+  Id inexact = spirv_op2(e, SPIRV_INotEqual, bools, r, zero);
+  Id shift = spirv_op2(e, SPIRV_LogicalAnd, bools, differ, inexact);
+  return select(e, t, shift, spirv_op2(e, SPIRV_IAdd, type, r, y), r);
 }
 
 /* Registers have 32 bits, so a shift of a narrower type is too far only from there on. */
@@ -382,6 +397,13 @@ static Id emit_imm(SpirvEmitter *e, const Node *n) {
   return t->lanes == 1 ? lane[0] : spirv_constant_vector(e->w, spirv_type(e, t), (int)t->lanes, lane);
 }
 
+/* An index that 32 bits cannot hold. */
+static const char *refuse_imm(const SpirvEmitter *e, const Node *n) {
+  const Constant *c = node_attr(n, attr_slot(imm, value))->constant;
+  if (type_out(n)->dtype != DT_index || is_within(n->out[0], INT32_MIN, INT32_MAX)) return NULL;
+  return arena_printf(e->arena, "%" PRId64 ": an index has 32 bits here", dtype_get_i(DT_index, c->bytes, 0));
+}
+
 static Id emit_splat(SpirvEmitter *e, const Node *n) {
   Id lane[SPIRV_LANES];
   for (int64_t i = 0; i < lanes_of(n); i++) lane[i] = IN(0);
@@ -505,16 +527,16 @@ static const SpirvRow rows[OP_count] = {
   [OP_xor]   = {emit_instruction, needs_instruction}, [OP_not]   = {emit_instruction, needs_instruction},
   [OP_eq]    = {emit_instruction, needs_instruction}, [OP_lt]    = {emit_instruction, needs_instruction},
   [OP_le]    = {emit_instruction, needs_instruction}, [OP_isnan] = {emit_instruction, needs_instruction},
-  [OP_floor] = {emit_whole, numbers_only},            [OP_ceil]  = {emit_whole, numbers_only},
-  [OP_round] = {emit_whole, numbers_only},            [OP_sqrt]  = {emit_sqrt, floats_only},
+  [OP_floor] = {emit_floor, floats_only},             [OP_ceil]  = {emit_ceil, floats_only},
+  [OP_round] = {emit_round, floats_only},             [OP_sqrt]  = {emit_sqrt, floats_only},
   [OP_abs]   = {emit_abs, numbers_only},              [OP_sign]  = {emit_sign, numbers_only},
   [OP_min]   = {emit_extreme, numbers_only},          [OP_max]   = {emit_extreme, numbers_only},
   [OP_fma]   = {emit_fma, numbers_only},
-  [OP_div]   = {emit_div, numbers_only},              [OP_mod]   = {emit_integer_division, integers_only},
+  [OP_div]   = {emit_div, numbers_only},              [OP_mod]   = {emit_mod, integers_only},
   [OP_shl]   = {emit_shl, integers_only},             [OP_shr]   = {emit_shr, integers_only},
   [OP_where] = {emit_where, NULL},                    [OP_isinf] = {emit_isinf, floats_only},
   [OP_cast]  = {emit_cast, refuse_cast},              [OP_bitcast] = {emit_bitcast, no_bools},
-  [OP_imm]   = {emit_imm, NULL},                      [OP_splat] = {emit_splat, NULL},
+  [OP_imm]   = {emit_imm, refuse_imm},                [OP_splat] = {emit_splat, NULL},
   [OP_extract] = {emit_extract, NULL},                [OP_pack]  = {emit_pack, NULL},
   [OP_shuffle] = {emit_shuffle, NULL},
   [OP_lanes_sum] = {emit_lanes, numbers_only},        [OP_lanes_max] = {emit_lanes, numbers_only},
