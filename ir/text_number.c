@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char not_a_number[] = "is not a number of type", out_of_range[] = "is out of the range of";
+
 enum { LONGEST = 127 }; /* characters of a number: plenty for every double written out in full digits */
 
 static uint64_t width_mask(Dtype t) {
@@ -18,13 +20,13 @@ static bool is_word(const char *s, size_t n, const char *word) { return n == str
 
 static const char *read_hex(Dtype t, const char *s, size_t n, uint64_t *bits) {
   uint64_t v = 0;
-  if (n < 3 || n > 18) return "is not the hexadecimal form of up to 64 bits";
+  if (n < 3 || n > 18) return not_a_number;
   for (size_t i = 2; i < n; i++) {
     const char *digits = "0123456789abcdef", *d = strchr(digits, s[i] >= 'A' && s[i] <= 'F' ? s[i] + 32 : s[i]);
-    if (!d || !*d) return "is not a hexadecimal number";
+    if (!d || !*d) return not_a_number;
     v = v << 4 | (uint64_t)(d - digits);
   }
-  if (v & ~width_mask(t)) return "has more bits than the type";
+  if (v & ~width_mask(t)) return "has more bits than";
   *bits = v;
   return NULL;
 }
@@ -32,15 +34,15 @@ static const char *read_hex(Dtype t, const char *s, size_t n, uint64_t *bits) {
 static const char *read_integer(Dtype t, bool negative, const char *s, size_t n, uint64_t *bits) {
   uint64_t v = 0;
   for (size_t i = 0; i < n; i++) {
-    if (s[i] < '0' || s[i] > '9') return "is not an integer, and the type is one";
+    if (s[i] < '0' || s[i] > '9') return not_a_number;
     unsigned digit = (unsigned)(s[i] - '0');
     if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)digit, &v))
-      return "is out of the type's range";
+      return out_of_range;
   }
   uint64_t largest = width_mask(t) >> (dtype_is_signed(t) ? 1 : 0);
   if (t == DT_bool) largest = 1;
   if (negative && dtype_is_signed(t)) largest++;
-  if (v > largest || (negative && v && !dtype_is_signed(t))) return "is out of the type's range";
+  if (v > largest || (negative && v && !dtype_is_signed(t))) return out_of_range;
   *bits = (negative ? 0 - v : v) & width_mask(t);
   return NULL;
 }
@@ -70,23 +72,23 @@ static const char *read_float(Dtype t, bool negative, const char *s, size_t n, u
   char copy[LONGEST + 1];
   double v = infinite ? INFINITY : NAN;
   if (!infinite && !nan) {
-    if (n > LONGEST || !is_decimal(s, n)) return "is not a number";
+    if (n > LONGEST || !is_decimal(s, n)) return not_a_number;
     memcpy(copy, s, n);
     copy[n] = 0;
     v = strtod(copy, NULL);
-    if (isinf(v)) return "is out of the type's range";
+    if (isinf(v)) return out_of_range;
   }
-  if (nan && negative) return "has no sign: write its bits";
+  if (nan && negative) return not_a_number;
   *bits = dtype_encode(t, negative ? -v : v, false, ROUND_EVEN) & width_mask(t);
   double back = dtype_decode(t, *bits);
-  if (nan) return isnan(back) ? NULL : "is not among the type's numbers";
-  if (infinite) return isinf(back) && signbit(back) == negative ? NULL : "is not among the type's numbers";
-  return isfinite(back) ? NULL : "is out of the type's range";
+  if (nan) return isnan(back) ? NULL : not_a_number;
+  if (infinite) return isinf(back) && signbit(back) == negative ? NULL : not_a_number;
+  return isfinite(back) ? NULL : out_of_range;
 }
 
 const char *number_read(Dtype t, bool negative, const char *s, size_t n, uint64_t *bits) {
   if (n > 1 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
-    return negative ? "has a sign and is hexadecimal" : read_hex(t, s, n, bits);
+    return negative ? not_a_number : read_hex(t, s, n, bits);
   if (dtype_is_float(t)) return read_float(t, negative, s, n, bits);
   bool yes = is_word(s, n, "true"), no = is_word(s, n, "false");
   if (t == DT_bool && !negative && (yes || no)) { *bits = yes; return NULL; }

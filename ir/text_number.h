@@ -11,7 +11,7 @@ enum { NUMBER_TEXT = 48 };
 void number_text(Dtype t, uint64_t bits, char out[NUMBER_TEXT]);
 
 /* Reads such a form; the sign comes apart, since it is a token of its own. NULL, or what is wrong with it, to be put
- * behind the number in a message. */
+ * between the number and the type in a message. */
 const char *number_read(Dtype t, bool negative, const char *s, size_t n, uint64_t *bits);
 
 #endif

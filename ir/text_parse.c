@@ -63,7 +63,7 @@ static bool find_value(Parser *p, Token t, Value **out) {
                       token_text(p->scratch, t), e->line);
   if (e) { *out = e->what; return e->what; }
   parse_fail(p, t.line, "%s is not defined before this", token_text(p->scratch, t));
-  names_add(p, value_kind(t), name, t.line, NULL);
+  if (names_add(p, value_kind(t), name, t.line, NULL)) names_find(p, value_kind(t), name)->missing = true;
   return false;
 }
 
@@ -531,6 +531,7 @@ static bool parse_member(Parser *p, Model *model) {
   const char *name;
   Token t = p->tok;
   static const char *const kinds[] = {"func", "weights", "state"};
+  static const char *const whats[] = {"function", "set of weights", "state"};
   int kind = 0;
   while (kind < 3 && !parse_accept_word(p, kinds[kind])) kind++;
   if (kind == 3) return parse_unexpected(p, "func, weights, state or '}'");
@@ -541,7 +542,7 @@ static bool parse_member(Parser *p, Model *model) {
   if (f) vec_push(p->arena, &model->funcs, f);
   if (w) vec_push(p->arena, &model->weights, w);
   if (s) vec_push(p->arena, &model->states, s);
-  return f || w || s || parse_fail(p, t.line, "`@%s` is not a %s declared before", name, kinds[kind]);
+  return f || w || s || parse_fail(p, t.line, "`@%s` is not a %s declared before", name, whats[kind]);
 }
 
 static bool parse_model(Parser *p) {

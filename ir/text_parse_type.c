@@ -70,13 +70,18 @@ bool parse_word_or_string(Parser *p, const char *what, const char **out) {
   return parse_decode(p, t, out);
 }
 
+bool parse_bad_number(Parser *p, Token t, bool negative, const char *wrong, Dtype type) {
+  int n = t.n < 40 ? (int)t.n : 40;
+  return parse_fail(p, t.line, "`%s%.*s` %s %s", negative ? "-" : "", n, t.at, wrong, dtype_name(type));
+}
+
 bool parse_integer(Parser *p, const char *what, int64_t *out) {
   bool negative = parse_accept(p, '-');
   Token t = p->tok;
   uint64_t bits;
   if (!parse_expect(p, TK_NUMBER, what)) return false;
   const char *wrong = number_read(DT_i64, negative, t.at, t.n, &bits);
-  if (wrong) return parse_fail(p, t.line, "%s as %s %s", token_text(p->scratch, t), what, wrong);
+  if (wrong) return parse_bad_number(p, t, negative, wrong, DT_i64);
   *out = (int64_t)bits;
   return true;
 }
@@ -89,6 +94,7 @@ Entry *names_find(Parser *p, char kind, const char *name) { return strmap_get(&p
 
 bool names_add(Parser *p, char kind, const char *name, int line, void *what) {
   Entry *e = names_find(p, kind, name);
+  if (e && e->missing) { *e = (Entry){.line = line, .what = what}; return true; }
   if (e) return parse_fail(p, line, "`%s%s` is already defined in line %d", kind == '<' ? "" : "%", name, e->line);
   e = ARENA_NEW(p->scratch, Entry);
   *e = (Entry){.line = line, .what = what};
@@ -137,7 +143,7 @@ static bool parse_dim_number(Parser *p, bool negative, Dim *out) {
   uint64_t bits;
   parse_advance(p);
   const char *wrong = number_read(DT_i64, negative, t.at, t.n, &bits);
-  if (wrong) return parse_fail(p, t.line, "the size %s %s", token_text(p->scratch, t), wrong);
+  if (wrong) return parse_bad_number(p, t, negative, wrong, DT_i64);
   *out = dim_const(p->m->dims, (int64_t)bits);
   return true;
 }

@@ -13,8 +13,7 @@ static bool parse_number(Parser *p, Dtype t, uint64_t *bits) {
   if (n.kind != TK_NUMBER && n.kind != TK_WORD) return parse_unexpected(p, "a number");
   parse_advance(p);
   const char *wrong = number_read(t, negative, n.at, n.n, bits);
-  if (!wrong) return true;
-  return parse_fail(p, n.line, "%s%s as %s %s", negative ? "-" : "", token_text(p->scratch, n), dtype_name(t), wrong);
+  return !wrong || parse_bad_number(p, n, negative, wrong, t);
 }
 
 /* The elements go to p->words. */

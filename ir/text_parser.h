@@ -10,7 +10,8 @@ enum { MAX_DEPTH = 64, MAX_ERRORS = 100 };
 
 /* What a name in a function stands for. It stays when its block ends, for the message. */
 typedef struct Entry {
-  bool gone; /* its block has ended */
+  bool gone;    /* its block has ended */
+  bool missing; /* used without being defined, which is reported once */
   int line;
   void *what; /* Value or Symbol; NULL: it had an error, which has been reported */
 } Entry;
@@ -56,6 +57,8 @@ bool parse_decode(Parser *p, Token t, const char **out);
 bool parse_module_name(Parser *p, const char **out);          /* @name */
 bool parse_word_or_string(Parser *p, const char *what, const char **out);
 bool parse_integer(Parser *p, const char *what, int64_t *out); /* with a sign */
+/* Reports a number that number_read() has refused. */
+bool parse_bad_number(Parser *p, Token t, bool negative, const char *wrong, Dtype type);
 const char *parse_shown(Parser *p);                           /* the token, for a message */
 
 Entry *names_find(Parser *p, char kind, const char *name);

@@ -260,7 +260,7 @@ static bool check_block(Verifier *v, Block *b, const Node *parent, Op end);
 
 static bool check_level(Verifier *v, const Node *n) {
   const OpInfo *info = op_info(n->op);
-  if (v->constant && info->effect != EFFECT_PURE && n->op != OP_yield)
+  if (v->constant && info->effect != EFFECT_PURE && !op_is_terminator(n->op))
     return node_fail(v, n, "`%s` has no place in the expression of a constant", info->name);
   if (info->level & v->f->level) return true;
   return node_fail(v, n, "`%s` has no place in a %s", info->name, v->f->level == LEVEL_KERNEL ? "kernel" : "function of tensors");
@@ -281,10 +281,10 @@ static bool check_node(Verifier *v, Node *n) {
 /* ---- blocks ---- */
 
 static bool check_end(Verifier *v, const Block *b, Loc loc, Op end) {
-  const char *what = b->parent ? "region" : v->constant ? "expression" : "function";
-  if (!b->last) return fail(v, loc, "a %s of @%s is empty, and must end with `%s`", what, v->f->name, op_name(end));
+  const char *what = b->parent ? "a region" : v->constant ? "an expression" : "a function";
+  if (!b->last) return fail(v, loc, "%s of @%s is empty, and must end with `%s`", what, v->f->name, op_name(end));
   if (b->last->op == end) return true;
-  return node_fail(v, b->last, "a %s ends with `%s` instead of `%s`", what, op_name(b->last->op), op_name(end));
+  return node_fail(v, b->last, "%s ends with `%s` instead of `%s`", what, op_name(b->last->op), op_name(end));
 }
 
 static bool check_block(Verifier *v, Block *b, const Node *parent, Op end) {

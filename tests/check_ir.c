@@ -6,7 +6,8 @@
  * verified, and what it prints must read back as the same text. What else is expected stands in its comments:
  *
  *   // ERROR: text             parsing, verifying or running reports exactly as many errors as there are such lines; each
- *                              has the text of its line in it, in this order (`:7: ` checks the case's line, too)
+ *                              has the text of its line in it, in this order
+ *   // ERROR-NEXT: text        the same, and it is reported for the next line that is no comment
  *   // RUN: print              the printed module is the case itself without comments and empty lines
  *   // RUN: passes a,b         the passes run
  *   // RUN: pipeline name
@@ -33,10 +34,16 @@
 
 typedef VEC(const char *) Lines;
 
+typedef struct Expected {
+  const char *text;
+  int line; /* of the case, or 0: any */
+} Expected;
+
 typedef struct Case {
   const char *path, *text;
   size_t size;
-  Lines run, check, check_not, error, in, out, skip;
+  Lines run, check, check_not, in, out, skip;
+  VEC(Expected) error;
   double tolerance;
   Arena *arena;
   Diag *diag;
@@ -101,9 +108,8 @@ static bool read_directive(Case *c, const char *s) {
   const struct {
     const char *key;
     Lines *to;
-  } keys[] = {{"// RUN:", &c->run},     {"// CHECK:", &c->check}, {"// CHECK-NOT:", &c->check_not},
-              {"// ERROR:", &c->error}, {"// IN ", &c->in},       {"// OUT ", &c->out},
-              {"// SKIP:", &c->skip}};
+  } keys[] = {{"// RUN:", &c->run}, {"// CHECK:", &c->check}, {"// CHECK-NOT:", &c->check_not},
+              {"// IN ", &c->in},   {"// OUT ", &c->out},     {"// SKIP:", &c->skip}};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     size_t n = strlen(keys[i].key);
     if (strncmp(s, keys[i].key, n) != 0) continue;
@@ -114,9 +120,24 @@ static bool read_directive(Case *c, const char *s) {
   return false;
 }
 
+static bool read_error(Case *c, const char *s) {
+  static const char any[] = "// ERROR:", next[] = "// ERROR-NEXT:";
+  bool placed = strncmp(s, next, sizeof next - 1) == 0;
+  if (!placed && strncmp(s, any, sizeof any - 1) != 0) return false;
+  s += placed ? sizeof next - 1 : sizeof any - 1;
+  vec_push(c->arena, &c->error, ((Expected){trimmed(c->arena, s, strlen(s)), placed ? -1 : 0}));
+  return true;
+}
+
 static void read_directives(Case *c) {
   const char *at = c->text, *line;
-  for (size_t n; next_line(&at, c->text + c->size, &line, &n);) read_directive(c, trimmed(c->arena, line, n));
+  int number = 1;
+  for (size_t n; next_line(&at, c->text + c->size, &line, &n); number++) {
+    const char *s = trimmed(c->arena, line, n);
+    bool comment = strncmp(s, "//", 2) == 0;
+    if (!read_error(c, s)) read_directive(c, s);
+    for (int i = c->error.n - 1; !comment && i >= 0 && c->error.at[i].line < 0; i--) c->error.at[i].line = number;
+  }
 }
 
 /* ---- running ---- */
@@ -223,6 +244,11 @@ static void check_output(Case *c) {
     if (strstr(printed, c->check_not.at[i])) failed(c, "there is `%s` in\n%s", c->check_not.at[i], printed);
 }
 
+static void check_error(Case *c, const char *got, const Expected *e) {
+  const char *place = e->line ? arena_printf(c->arena, ":%d: ", e->line) : "";
+  if (!strstr(got, e->text) || !strstr(got, place)) failed(c, "got:      %s\n  expected: %s%s", got, place, e->text);
+}
+
 static void check_errors(Case *c) {
   char *text;
   size_t size;
@@ -235,10 +261,10 @@ static void check_errors(Case *c) {
     const char *s = arena_string(c->arena, line, length);
     if (s[0] == ' ' || strstr(s, "warning: ")) continue; /* a hint */
     if (n >= c->error.n) failed(c, "not expected: %s", s);
-    else if (!strstr(s, c->error.at[n])) failed(c, "got:      %s\n  expected: %s", s, c->error.at[n]);
+    else check_error(c, s, &c->error.at[n]);
     n++;
   }
-  if (n < c->error.n) failed(c, "not reported: %s", c->error.at[n]);
+  if (n < c->error.n) failed(c, "not reported: %s", c->error.at[n].text);
   free(text);
 }
 
