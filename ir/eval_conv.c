@@ -85,14 +85,30 @@ static bool is_larger(const Tensor *t, int64_t a, int64_t b) {
   return va > vb || (isnan(va) && !isnan(vb));
 }
 
+/* The taps [from, to) of a window along an axis that fall on the data. */
+typedef struct Taps {
+  int64_t from, to;
+} Taps;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* How many taps from the first on stand before `end`. */
+static int64_t taps_before(const Planes *p, int axis, int64_t start, int64_t end) {
+  return start < end ? least(p->w.kernel[axis], (end - 1 - start) / p->w.dilation[axis] + 1) : 0;
+}
+
+static Taps taps_inside(const Planes *p, int axis, int64_t i) {
+  int64_t start = place(p, axis, i, 0);
+  return (Taps){taps_before(p, axis, start, 0), taps_before(p, axis, start, p->in[axis])};
+}
+
 /* The element of plane `plane` with the largest number in the window at (y, x), or -1 where all is padding. */
 static int64_t window_largest(const Planes *p, const Tensor *t, int64_t plane, int64_t y, int64_t x) {
+  Taps ty = taps_inside(p, 0, y), tx = taps_inside(p, 1, x);
   int64_t best = -1;
-  for (int64_t ky = 0; ky < p->w.kernel[0]; ky++)
-    for (int64_t kx = 0; kx < p->w.kernel[1]; kx++) {
-      int64_t iy = place(p, 0, y, ky), ix = place(p, 1, x, kx);
-      if (iy < 0 || iy >= p->in[0] || ix < 0 || ix >= p->in[1]) continue;
-      int64_t at = plane * p->in_size + iy * p->in[1] + ix;
+  for (int64_t ky = ty.from; ky < ty.to; ky++)
+    for (int64_t kx = tx.from; kx < tx.to; kx++) {
+      int64_t at = plane * p->in_size + place(p, 0, y, ky) * p->in[1] + place(p, 1, x, kx);
       if (best < 0 || is_larger(t, at, best)) best = at;
     }
   return best;
@@ -131,18 +147,18 @@ bool eval_pool_max(EvalCall *c) {
 }
 
 /* With the padding counted, taps count up to the end of the padding, not beyond it, where `ceil` may lead. */
+static double taps_counted(const Planes *p, int axis, int64_t i, Taps inside, bool count_pads) {
+  int64_t end = p->in[axis] + p->w.after[axis];
+  return (double)(count_pads ? taps_before(p, axis, place(p, axis, i, 0), end) : inside.to - inside.from);
+}
+
 static double window_mean(const Planes *p, const Tensor *t, int64_t plane, int64_t y, int64_t x, bool count_pads) {
-  double sum = 0;
-  int64_t n = 0;
-  for (int64_t ky = 0; ky < p->w.kernel[0]; ky++)
-    for (int64_t kx = 0; kx < p->w.kernel[1]; kx++) {
-      int64_t iy = place(p, 0, y, ky), ix = place(p, 1, x, kx);
-      bool inside = iy >= 0 && iy < p->in[0] && ix >= 0 && ix < p->in[1];
-      bool padded = iy < p->in[0] + p->w.after[0] && ix < p->in[1] + p->w.after[1];
-      if (inside) sum += tensor_f(t, plane * p->in_size + iy * p->in[1] + ix);
-      n += inside || (count_pads && padded);
-    }
-  return n ? sum / (double)n : 0;
+  Taps ty = taps_inside(p, 0, y), tx = taps_inside(p, 1, x);
+  double sum = 0, n = taps_counted(p, 0, y, ty, count_pads) * taps_counted(p, 1, x, tx, count_pads);
+  for (int64_t ky = ty.from; ky < ty.to; ky++)
+    for (int64_t kx = tx.from; kx < tx.to; kx++)
+      sum += tensor_f(t, plane * p->in_size + place(p, 0, y, ky) * p->in[1] + place(p, 1, x, kx));
+  return n > 0 ? sum / n : 0;
 }
 
 bool eval_pool_avg(EvalCall *c) {

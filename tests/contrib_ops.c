@@ -385,6 +385,7 @@ int main(int argc, char **argv) {
     return fprintf(stderr, "usage: contrib_ops --via eval [--at-least N] [FILE...]\n"), EXIT_USAGE;
   int at_least = argc > 4 && strcmp(argv[3], "--at-least") == 0 ? atoi(argv[4]) : 0;
   if (at_least) i += 2;
+  printf("tests that name no opset run under %" PRId64 "\n", default_opset);
   if (argc == i && !run_corpus(count)) return SKIPPED_TEST;
   for (; i < argc; i++) run_file(argv[i], count);
   printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
