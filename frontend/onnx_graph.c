@@ -4,7 +4,12 @@
 
 #include <inttypes.h>
 
+/* Of a node; operators have up to twenty. */
+enum { MAX_ATTRIBUTES = 100 };
+
 /* ---- names ---- */
+
+const char *onnx_keep(OnnxImporter *imp, const char *s) { return s ? arena_string(imp->arena, s, strlen(s)) : ""; }
 
 OnnxScope *onnx_scope_new(OnnxImporter *imp, OnnxScope *outer, const OnnxFrame *frame, Block *block) {
   OnnxScope *s = ARENA_NEW(imp->arena, OnnxScope);
@@ -41,7 +46,7 @@ Value *onnx_failed_value(OnnxImporter *imp) { return ARENA_NEW(imp->arena, Value
 /* A constant stands in the block of the graph that holds it, before the node that is being imported, whose own block is
  * that one or lies within a node that is not yet in it. */
 static Value *make_initializer(OnnxImporter *imp, OnnxScope *s, const PbTensor *t) {
-  Loc loc = {.file = imp->path, .name = t->name};
+  Loc loc = {.file = imp->path, .name = onnx_keep(imp, t->name)};
   Constant *c = onnx_constant(&imp->store, t, loc, t->name);
   if (!c) return onnx_failed_value(imp);
   return build_const(&(Builder){.module = imp->module, .func = imp->func, .block = s->block, .loc = loc}, c);
@@ -62,19 +67,18 @@ Value *onnx_lookup(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name) {
 
 void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
   imp->n_refused++;
-  for (int i = 0; i < imp->refusals.n; i++) {
-    OnnxRefusal *have = &imp->refusals.at[i];
-    if (strcmp(have->type, r.type) == 0 && strcmp(have->domain, r.domain) == 0 && strcmp(have->reason, r.reason) == 0) {
-      have->count++;
-      return;
-    }
+  const char *key = arena_printf(imp->arena, "%s:%s:%s", r.domain, r.type, r.reason);
+  OnnxRefusal *have = strmap_get(&imp->refused, key);
+  if (!have) {
+    have = ARENA_NEW(imp->arena, OnnxRefusal);
+    *have = r;
+    have->domain = onnx_keep(imp, r.domain);
+    have->type = onnx_keep(imp, r.type);
+    have->node = onnx_keep(imp, r.node);
+    strmap_add(imp->arena, &imp->refused, key, have);
+    vec_push(imp->arena, &imp->refusals, have);
   }
-  /* The report outlives the unpacked file, which these are in. */
-  r.domain = arena_string(imp->arena, r.domain, strlen(r.domain));
-  r.type = arena_string(imp->arena, r.type, strlen(r.type));
-  if (r.node) r.node = arena_string(imp->arena, r.node, strlen(r.node));
-  r.count = 1;
-  vec_push(imp->arena, &imp->refusals, r);
+  have->count++;
 }
 
 const char *onnx_domain(const char *domain) {
@@ -117,10 +121,10 @@ static bool check_count(OnnxCall *c, const char *what, int n, int min, int max) 
   return onnx_invalid(c, "%d %s, and it takes %d to %d", n, what, min, max);
 }
 
-/* Attributes that only say how to train, or to place a node, mean nothing here. */
 static bool check_attributes(OnnxCall *c, const OnnxRow *row) {
   bool ok = true;
   const PbNode *n = c->node->pb;
+  if (n->n_attribute > MAX_ATTRIBUTES) return onnx_invalid(c, "%zu attributes", n->n_attribute);
   for (size_t i = 0; i < n->n_attribute; i++) {
     const char *name = onnx_text(n->attribute[i]->name);
     if (!onnx_among(name, row->attributes))

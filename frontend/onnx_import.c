@@ -123,9 +123,13 @@ static void report_refusal(OnnxImporter *imp, const OnnxRefusal *r) {
 }
 
 static void report_refusals(OnnxImporter *imp) {
-  for (int i = 0; i < imp->refusals.n; i++) report_refusal(imp, &imp->refusals.at[i]);
-  if (imp->options && imp->options->report)
-    *imp->options->report = (OnnxReport){imp->refusals.n, imp->refusals.at};
+  int n = imp->refusals.n;
+  OnnxRefusal *all = ARENA_ARRAY(imp->arena, OnnxRefusal, n);
+  for (int i = 0; i < n; i++) {
+    all[i] = *imp->refusals.at[i];
+    report_refusal(imp, &all[i]);
+  }
+  if (imp->options && imp->options->report) *imp->options->report = (OnnxReport){n, all};
 }
 
 /* ---- the whole ---- */

@@ -69,13 +69,16 @@ struct OnnxImporter {
   StrMap symbols;   /* dim_param, or input_axis, to OnnxSize */
   StrMap symbol_names;
   bool *dim_used;   /* which of the options' dims have been */
-  VEC(OnnxRefusal) refusals;
-  int64_t n_refused;         /* nodes */
+  StrMap refused; /* "domain:type:reason" to OnnxRefusal */
+  VEC(OnnxRefusal *) refusals;
+  int64_t n_refused;           /* nodes */
   struct Evaluator *evaluator; /* for folding; NULL until it is needed */
 };
 
 /* ---- names, nodes and graphs: onnx_graph.c ---- */
 
+/* A string of the unpacked model, which does not outlive the import. */
+const char *onnx_keep(OnnxImporter *imp, const char *s);
 OnnxScope *onnx_scope_new(OnnxImporter *imp, OnnxScope *outer, const OnnxFrame *frame, Block *block);
 /* False after a diag_error: the name is taken. */
 bool onnx_bind(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name, Value *v);

@@ -71,14 +71,16 @@ static const char *folder_of(Arena *a, const char *path) {
   return slash == path ? "/" : arena_string(a, path, (size_t)(slash - path));
 }
 
-/* The file's index, or -1 after a diag_error. */
-static int find_external(OnnxStore *s, Loc loc, const char *location) {
-  for (int i = 0; i < s->external.n; i++)
-    if (strcmp(s->external.at[i].location, location) == 0) return i;
-  OnnxExternal e = {.location = arena_string(s->arena, location, strlen(location))};
-  if (!onnx_map_beneath(s->diag, loc, folder_of(s->arena, s->path), location, &e.bytes)) return -1;
+/* NULL after a diag_error. */
+static OnnxExternal *find_external(OnnxStore *s, Loc loc, const char *location) {
+  OnnxExternal *e = strmap_get(&s->locations, location);
+  if (e) return e;
+  e = ARENA_NEW(s->arena, OnnxExternal);
+  e->location = arena_string(s->arena, location, strlen(location));
+  if (!onnx_map_beneath(s->diag, loc, folder_of(s->arena, s->path), location, &e->bytes)) return NULL;
+  strmap_add(s->arena, &s->locations, e->location, e);
   vec_push(s->arena, &s->external, e);
-  return s->external.n - 1;
+  return e;
 }
 
 /* A decimal number, the way that external_data writes offset and length. */
@@ -107,8 +109,8 @@ static bool read_external(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *ou
   }
   if (length >= 0 && length != out->size) return wrong_size(s, loc, out, "external data", length);
   out->external = find_external(s, loc, location);
-  if (out->external < 0) return false;
-  const OnnxBytes *file = &s->external.at[out->external].bytes;
+  if (!out->external) return false;
+  const OnnxBytes *file = &out->external->bytes;
   if (!checked_add(offset, out->size, &end) || end > file->size)
     return diag_error(s->diag, loc, "external data at %" PRId64 " of %" PRId64 " bytes lies beyond the %" PRId64 " of `%s`",
                       offset, out->size, file->size, location);
@@ -253,14 +255,14 @@ static File *file_of(OnnxStore *s, const OnnxData *d) {
     if (!s->file) s->file = module_file(s, s->path, s->bytes);
     return s->file;
   }
-  OnnxExternal *e = &s->external.at[d->external];
+  OnnxExternal *e = d->external;
   if (!e->file)
     e->file = module_file(s, arena_printf(s->arena, "%s/%s", folder_of(s->arena, s->path), e->location), e->bytes);
   return e->file;
 }
 
 static const uint8_t *start_of(OnnxStore *s, const OnnxData *d) {
-  return d->place == ONNX_IN_MODEL ? s->bytes.at : s->external.at[d->external].bytes.at;
+  return d->place == ONNX_IN_MODEL ? s->bytes.at : d->external->bytes.at;
 }
 
 /* A name that the text form can write without quotes. */
@@ -291,7 +293,7 @@ Constant *onnx_constant(OnnxStore *s, const PbTensor *t, Loc loc, const char *wi
 void onnx_store_close(OnnxStore *s) {
   if (s->mapped && !s->file) onnx_unmap(s->bytes);
   for (int i = 0; i < s->external.n; i++)
-    if (!s->external.at[i].file) onnx_unmap(s->external.at[i].bytes);
+    if (!s->external.at[i]->file) onnx_unmap(s->external.at[i]->bytes);
 }
 
 /* ---- files of one tensor ---- */

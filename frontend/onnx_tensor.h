@@ -4,6 +4,7 @@
 
 #include "frontend/onnx_file.h"
 #include "ir/eval.h"
+#include "ir/strmap.h"
 
 /* Reads a file that holds one TensorProto (input_0.pb). The name, "" where there is none, is in the arena; the tensor is
  * the caller's to release. False after a diag_error. */
@@ -27,7 +28,8 @@ typedef struct OnnxStore {
   OnnxBytes bytes;  /* the model's */
   bool mapped;      /* `bytes` is a mapped file, which constants may refer to */
   File *file;       /* of the module, once something was found in it */
-  VEC(OnnxExternal) external;
+  StrMap locations;         /* to OnnxExternal */
+  VEC(OnnxExternal *) external;
 } OnnxStore;
 
 /* A tensor's contents, packed as dtype.h says. */
@@ -38,7 +40,7 @@ typedef struct OnnxData {
   int64_t count, size; /* elements, bytes */
   const void *at;
   enum { ONNX_IN_ARENA, ONNX_IN_MODEL, ONNX_IN_EXTERNAL } place;
-  int external; /* its index */
+  OnnxExternal *external;
 } OnnxData;
 
 struct Lathe__Onnx__TensorProto;

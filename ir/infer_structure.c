@@ -18,7 +18,10 @@ bool infer_const(Infer *c) {
 }
 
 bool infer_dims(Infer *c) {
-  Dim n = dim_const(c->module->dims, node_attr(c->node, attr_slot(dims, sizes))->dims.n);
+  const Attr *sizes = node_attr(c->node, attr_slot(dims, sizes));
+  for (int i = 0; i < sizes->dims.n; i++)
+    if (dim_is_unknown(sizes->dims.at[i])) return infer_error(c, "size %d cannot be known: it overflows, or divides by 0", i);
+  Dim n = dim_const(c->module->dims, sizes->dims.n);
   return infer_result(c, 0, DT_i64, 1, &n);
 }
 
