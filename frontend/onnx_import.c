@@ -76,6 +76,7 @@ static bool check_output(OnnxImporter *imp, const PbValueInfo *v, Type t) {
 
 static bool import_outputs(OnnxImporter *imp, OnnxScope *s) {
   bool ok = true;
+  StrMap seen = {0};
   const PbGraph *g = imp->model->graph;
   int n = (int)g->n_output;
   Value **v = ARENA_ARRAY(imp->arena, Value *, n);
@@ -87,6 +88,8 @@ static bool import_outputs(OnnxImporter *imp, OnnxScope *s) {
     v[i] = onnx_lookup(imp, s, (Loc){.file = imp->path, .name = name[i]}, name[i]);
     t[i] = v[i]->type;
     if (!t[i] || !check_output(imp, g->output[i], t[i])) ok = false;
+    if (!strmap_add(imp->arena, &seen, name[i], v[i]))
+      ok = diag_error(imp->diag, (Loc){.file = imp->path, .name = name[i]}, "the model has two outputs of this name");
   }
   if (!ok) return false;
   func_set_results(imp->func, n, t, name);

@@ -17,7 +17,7 @@ void onnx_repair_constants(OnnxImporter *imp, PbGraph *g) {
     else g->node[--kept] = n;
   }
   g->n_node -= kept;
-  g->node += kept;
+  if (kept) g->node += kept;
   kept = 0;
   for (size_t i = 0; i < g->n_input; i++)
     if (!strmap_get(&last, onnx_text(g->input[i]->name))) g->input[kept++] = g->input[i];

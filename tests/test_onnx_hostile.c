@@ -237,6 +237,9 @@ static void test_graphs(void) {
   Wire g = GRAPH(wire_node("Abs", "x", "y"));
   wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 1, four));
   expect("input twice", wire_model(g), NULL, "`x` is defined twice");
+  g = GRAPH(wire_node("Abs", "x", "y"));
+  wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 1, four));
+  expect("output twice", wire_model(g), NULL, "two outputs of this name");
   g = add_graph(floats("w", 1, four, 16));
   wire_message(&g, 5, floats("w", 1, four, 16));
   expect("initialiser twice", wire_model(g), NULL, "`w` is defined twice");
