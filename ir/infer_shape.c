@@ -152,6 +152,7 @@ bool infer_reshape(Infer *c) {
   Dim have = type_elements(c->module->dims, c->in[0]), rest = number(c, 1);
   for (int i = 0; i < w.n; i++)
     if (i != w.hole) rest = dim_mul(c->module->dims, rest, w.dim[i]);
+  if (c->value && dim_is_unknown(rest)) return mismatch(c, &w); /* past 64 bits */
   if (w.hole >= 0) {
     if (!fill_hole(c, &w, have, rest)) return false;
   } else if (dim_is_const(have) && dim_is_const(rest) && have != rest) {
