@@ -14,6 +14,8 @@
 #include "tolerance.h"
 #include "vulkan_run.h"
 
+typedef enum Shape { PORTABLE, CPU, GPU } Shape;
+
 /* ---- problems: arguments of a kernel, and what it should give ---- */
 
 enum { MAX_ARGS = 8, MAX_OUT = 4096 };
@@ -68,7 +70,7 @@ static void add_f32(Problem *p, float v) {
 
 /* ---- softmax ---- */
 
-enum { SOFTMAX_ROWS = 5, SOFTMAX_N = 48 };
+enum { SOFTMAX_ROWS = 5, SOFTMAX_N = 144 };
 
 static void softmax(Problem *p) {
   float *x = add_random(p, SOFTMAX_ROWS * SOFTMAX_N);
@@ -87,7 +89,7 @@ static void softmax(Problem *p) {
 
 /* ---- matmul + bias + gelu ---- */
 
-enum { M = 24, N = 64, K = 20, MR = 12, NR = 32 };
+enum { M = 24, N = 64, K = 24, MR = 12, NR = 32, GPU_ROWS = 8, GPU_COLUMNS = 32 };
 
 typedef struct Matmul {
   float x[M][K], w[K][N];
@@ -116,14 +118,17 @@ static void matmul_rest(Problem *p, const Matmul *d) {
     }
 }
 
-static void matmul_gelu(Problem *p) {
+static void matmul_plain(Problem *p, int64_t columns, int64_t rows) {
   const Matmul *d = matmul_data(p);
   memcpy(add_memory(p, DT_f32, M * K), d->x, sizeof d->x);
   memcpy(add_memory(p, DT_f32, K * N), d->w, sizeof d->w);
   matmul_rest(p, d);
-  p->grid[0] = N;
-  p->grid[1] = M;
+  p->grid[0] = N / columns;
+  p->grid[1] = M / rows;
 }
+
+static void matmul_gelu(Problem *p) { matmul_plain(p, 1, 1); }
+static void matmul_gelu_gpu(Problem *p) { matmul_plain(p, GPU_COLUMNS, GPU_ROWS); }
 
 static void matmul_gelu_cpu(Problem *p) {
   const Matmul *d = matmul_data(p);
@@ -139,7 +144,7 @@ static void matmul_gelu_cpu(Problem *p) {
 
 /* ---- int4 GEMV ---- */
 
-enum { ROWS = 32, GROUPS = 6, GROUP = 32, TILE = 16 };
+enum { ROWS = 32, GROUPS = 70, GROUP = 32, TILE = 16 };
 
 typedef struct Gemv {
   uint8_t code[ROWS][GROUPS][GROUP];
@@ -176,7 +181,14 @@ static void gemv_out(Problem *p, const Gemv *d) {
   }
 }
 
-static void gemv_i4(Problem *p) {
+/* -8 times the sums of the groups' activations, where codes are taken without their sign. */
+static void add_offsets(Problem *p, const Gemv *d) {
+  int32_t *xo = add_memory(p, DT_i32, GROUPS);
+  for (int g = 0; g < GROUPS; g++)
+    for (int i = 0; i < GROUP; i++) xo[g] -= 8 * d->xq[g][i];
+}
+
+static void gemv_plain(Problem *p, bool offsets) {
   const Gemv *d = gemv_data(p);
   uint8_t *w = add_memory(p, DT_u8, ROWS * GROUPS * GROUP / 2);
   for (int r = 0; r < ROWS; r++)
@@ -185,9 +197,13 @@ static void gemv_i4(Problem *p) {
   memcpy(add_memory(p, DT_f16, ROWS * GROUPS), d->scale, sizeof d->scale);
   memcpy(add_memory(p, DT_i8, GROUPS * GROUP), d->xq, sizeof d->xq);
   memcpy(add_memory(p, DT_f32, GROUPS), d->xs, sizeof d->xs);
+  if (offsets) add_offsets(p, d);
   gemv_out(p, d);
   p->grid[0] = ROWS;
 }
+
+static void gemv_i4(Problem *p) { gemv_plain(p, false); }
+static void gemv_i4_gpu(Problem *p) { gemv_plain(p, true); }
 
 static void gemv_i4_cpu(Problem *p) {
   const Gemv *d = gemv_data(p);
@@ -202,16 +218,14 @@ static void gemv_i4_cpu(Problem *p) {
       }
   memcpy(add_memory(p, DT_i8, GROUPS * GROUP), d->xq, sizeof d->xq);
   memcpy(add_memory(p, DT_f32, GROUPS), d->xs, sizeof d->xs);
-  int32_t *xo = add_memory(p, DT_i32, GROUPS);
-  for (int g = 0; g < GROUPS; g++)
-    for (int i = 0; i < GROUP; i++) xo[g] -= 8 * d->xq[g][i];
+  add_offsets(p, d);
   gemv_out(p, d);
   p->grid[0] = ROWS / TILE;
 }
 
 /* ---- decode attention ---- */
 
-enum { HEADS = 8, KV_HEADS = 2, D = 64, CAPACITY = 24 };
+enum { HEADS = 8, KV_HEADS = 2, D = 64, CAPACITY = 80, LENGTH = 75 };
 
 static uint16_t *add_cache(Problem *p) {
   uint16_t *x = add_memory(p, DT_f16, CAPACITY * KV_HEADS * D);
@@ -235,25 +249,26 @@ static void attend(const float *q, const uint16_t *k, const uint16_t *v, int hea
   for (int j = 0; j < D; j++) y[j] = (float)(length ? acc[j] / sum : 0);
 }
 
-static void attention(Problem *p, int64_t length, bool portable) {
+static void attention(Problem *p, int64_t length, Shape shape) {
   float *q = add_random(p, HEADS * D);
   uint16_t *k = add_cache(p), *v = add_cache(p);
   add_out(p, HEADS * D);
   add_index(p, length);
-  if (portable) add_index(p, KV_HEADS), add_index(p, D);
+  if (shape != CPU) add_index(p, KV_HEADS);
+  if (shape == PORTABLE) add_index(p, D);
   add_f32(p, (float)(1 / sqrt(D)));
-  p->grid[0] = portable ? HEADS : KV_HEADS;
+  p->grid[0] = shape == CPU ? KV_HEADS : HEADS;
   for (int h = 0; h < HEADS; h++) attend(q + h * D, k, v, h / (HEADS / KV_HEADS), length, p->expected + h * D);
 }
 
-static void attention_decode(Problem *p) { attention(p, 21, true); }
-static void attention_empty(Problem *p) { attention(p, 0, true); }
-static void attention_decode_cpu(Problem *p) { attention(p, 21, false); }
-static void attention_empty_cpu(Problem *p) { attention(p, 0, false); }
+static void attention_decode(Problem *p) { attention(p, LENGTH, PORTABLE); }
+static void attention_empty(Problem *p) { attention(p, 0, PORTABLE); }
+static void attention_decode_cpu(Problem *p) { attention(p, LENGTH, CPU); }
+static void attention_empty_cpu(Problem *p) { attention(p, 0, CPU); }
+static void attention_decode_gpu(Problem *p) { attention(p, LENGTH, GPU); }
+static void attention_empty_gpu(Problem *p) { attention(p, 0, GPU); }
 
 /* ---- texts ---- */
-
-typedef enum Shape { PORTABLE, CPU, GPU } Shape;
 
 static const struct {
   const char *file;
@@ -262,14 +277,19 @@ static const struct {
 } texts[] = {
     {"softmax.ir", PORTABLE, softmax},
     {"softmax.cpu.ir", CPU, softmax},
+    {"softmax.gpu.ir", GPU, softmax},
     {"matmul_gelu.ir", PORTABLE, matmul_gelu},
     {"matmul_gelu.cpu.ir", CPU, matmul_gelu_cpu},
+    {"matmul_gelu.gpu.ir", GPU, matmul_gelu_gpu},
     {"gemv_i4.ir", PORTABLE, gemv_i4},
     {"gemv_i4.cpu.ir", CPU, gemv_i4_cpu},
+    {"gemv_i4.gpu.ir", GPU, gemv_i4_gpu},
     {"attention_decode.ir", PORTABLE, attention_decode},
     {"attention_decode.ir", PORTABLE, attention_empty},
     {"attention_decode.cpu.ir", CPU, attention_decode_cpu},
     {"attention_decode.cpu.ir", CPU, attention_empty_cpu},
+    {"attention_decode.gpu.ir", GPU, attention_decode_gpu},
+    {"attention_decode.gpu.ir", GPU, attention_empty_gpu},
 };
 
 /* The file's only kernel. */
