@@ -279,6 +279,20 @@ static Dim divide_exactly(DimPool *p, Dim a, Dim b) {
   return sum_finish(p, s);
 }
 
+/* What a number b > 1 divides of a, over b: floordiv(a,b) is this plus floordiv(a-b*this,b), where b divides no
+ * coefficient and the constant lies in [0,b). So (n-2)/2+1 and (n+2)/2-1 both become n/2. */
+static Dim whole_part(DimPool *p, Dim a, Dim b) {
+  if (!dim_is_const(b) || b->constant < 2) return dim_const(p, 0);
+  DimTerm one;
+  const DimTerm *t;
+  int n = terms_of(&a, &one, &t);
+  Sum *s = &(Sum){.constant = a->kind == DIM_KIND_SUM ? floordiv(a->constant, b->constant) : 0};
+  for (int i = 0; i < n; i++)
+    if (t[i].coef % b->constant == 0)
+      sum_add_term(s, &(DimTerm){t[i].coef / b->constant, t[i].n_atoms, t[i].atom});
+  return sum_finish(p, s);
+}
+
 Dim dim_floordiv(DimPool *p, Dim a, Dim b) {
   if (dim_is_unknown(a) || dim_is_unknown(b) || dim_is(b, 0)) return p->unknown;
   if (dim_is(b, 1)) return a;
@@ -286,7 +300,9 @@ Dim dim_floordiv(DimPool *p, Dim a, Dim b) {
     return b->constant == -1 ? dim_sub(p, dim_const(p, 0), a) : dim_const(p, floordiv(a->constant, b->constant));
   if (a == b) return dim_const(p, 1);
   Dim exact = divide_exactly(p, a, b);
-  return exact ? exact : opaque(p, DIM_KIND_FLOORDIV, a, b);
+  if (exact) return exact;
+  Dim whole = whole_part(p, a, b), rest = dim_sub(p, a, dim_mul(p, whole, b));
+  return dim_add(p, whole, dim_is_const(rest) ? dim_const(p, 0) : opaque(p, DIM_KIND_FLOORDIV, rest, b));
 }
 
 Dim dim_ceildiv(DimPool *p, Dim a, Dim b) {
@@ -300,7 +316,9 @@ Dim dim_mod(DimPool *p, Dim a, Dim b) {
   if (dim_is(b, 1) || dim_is(b, -1) || a == b) return dim_const(p, 0);
   if (dim_is_const(a) && dim_is_const(b))
     return dim_const(p, a->constant - b->constant * floordiv(a->constant, b->constant));
-  return divide_exactly(p, a, b) ? dim_const(p, 0) : opaque(p, DIM_KIND_MOD, a, b);
+  if (divide_exactly(p, a, b)) return dim_const(p, 0);
+  Dim rest = dim_sub(p, a, dim_mul(p, whole_part(p, a, b), b));
+  return dim_is_const(rest) ? rest : opaque(p, DIM_KIND_MOD, rest, b);
 }
 
 /* ---- values ---- */
