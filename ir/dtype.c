@@ -86,9 +86,21 @@ bool dtype_size(Dtype t, int64_t n, int64_t *bytes) {
 uint64_t dtype_get_bits(Dtype t, const void *at, int64_t i) {
   const unsigned char *p = at;
   switch (dtype_bits(t)) {
-  case 64: { uint64_t v; memcpy(&v, p + i * 8, 8); return v; }
-  case 32: { uint32_t v; memcpy(&v, p + i * 4, 4); return v; }
-  case 16: { uint16_t v; memcpy(&v, p + i * 2, 2); return v; }
+  case 64: {
+    uint64_t v;
+    memcpy(&v, p + i * 8, 8);
+    return v;
+  }
+  case 32: {
+    uint32_t v;
+    memcpy(&v, p + i * 4, 4);
+    return v;
+  }
+  case 16: {
+    uint16_t v;
+    memcpy(&v, p + i * 2, 2);
+    return v;
+  }
   case 8: return p[i];
   case 4: return (uint64_t)(p[i >> 1] >> ((i & 1) * 4)) & 15;
   default: return (uint64_t)(p[i >> 2] >> ((i & 3) * 2)) & 3;
@@ -103,8 +115,16 @@ void dtype_set_bits(Dtype t, void *at, int64_t i, uint64_t bits) {
   unsigned char *p = at;
   switch (dtype_bits(t)) {
   case 64: memcpy(p + i * 8, &bits, 8); break;
-  case 32: { uint32_t v = (uint32_t)bits; memcpy(p + i * 4, &v, 4); break; }
-  case 16: { uint16_t v = (uint16_t)bits; memcpy(p + i * 2, &v, 2); break; }
+  case 32: {
+    uint32_t v = (uint32_t)bits;
+    memcpy(p + i * 4, &v, 4);
+    break;
+  }
+  case 16: {
+    uint16_t v = (uint16_t)bits;
+    memcpy(p + i * 2, &v, 2);
+    break;
+  }
   case 8: p[i] = (unsigned char)bits; break;
   case 4: set_packed(p + (i >> 1), (int)(i & 1) * 4, 15, bits); break;
   default: set_packed(p + (i >> 2), (int)(i & 3) * 2, 3, bits); break;

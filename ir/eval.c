@@ -40,7 +40,7 @@ typedef struct Frame {
   Tensor **slot;
   int64_t *symbol; /* current values, -1: not bound */
   int n_symbols;
-  VEC(int) bound;  /* the symbols in the order in which they were bound: leaving a region unbinds its own */
+  VEC(int) bound; /* the symbols in the order in which they were bound: leaving a region unbinds its own */
 } Frame;
 
 /* ---- errors ---- */
@@ -202,8 +202,10 @@ static bool enter_block(Frame *f, const BlockPlan *plan, int n, Tensor **x, cons
   bool ok = n == b->n_args || eval_blame(f->e, "has %d %ss, and takes %d", n, what, b->n_args);
   ok = ok && match_values(f, n, plan->type, x, what);
   for (int i = 0; i < n; i++) {
-    if (ok) f->slot[b->arg[i]->number] = x[i];
-    else tensor_release(x[i]);
+    if (ok)
+      f->slot[b->arg[i]->number] = x[i];
+    else
+      tensor_release(x[i]);
     x[i] = NULL;
   }
   return ok;
@@ -340,7 +342,8 @@ static bool run_const(Frame *f, NodePlan *p) {
 static bool run_call(Frame *f, NodePlan *p) {
   Func *callee = node_attr(p->node, attr_slot(call, func))->func;
   if (callee->n_results != p->node->n_out)
-    return eval_blame(f->e, "@%s has %d results, and %d are asked for", callee->name, callee->n_results, p->node->n_out);
+    return eval_blame(f->e, "@%s has %d results, and %d are asked for", callee->name, callee->n_results,
+                      p->node->n_out);
   return run_body(f->e, callee, callee->body, p->node->n_in, p->in, p->out);
 }
 
@@ -402,7 +405,8 @@ static void append_elements(Tensor *to, int64_t at, const Tensor *x) {
     memcpy((char *)to->data + from, x->data, (size_t)size);
     return;
   }
-  for (int64_t i = 0; i < x->count; i++) dtype_set_bits(to->dtype, to->data, at + i, dtype_get_bits(x->dtype, x->data, i));
+  for (int64_t i = 0; i < x->count; i++)
+    dtype_set_bits(to->dtype, to->data, at + i, dtype_get_bits(x->dtype, x->data, i));
 }
 
 /* What an iteration would have had: where none ran, sizes that nothing tells are 0. */
@@ -558,8 +562,10 @@ static bool store_results(Frame *f, NodePlan *p) {
   bool ok = match_values(f, n->n_out, p->type_out, p->out, "result");
   for (int i = 0; i < n->n_out; i++) {
     if (ok && o->watch) o->watch(o->watch_ctx, n, i, p->out[i]);
-    if (ok && value_has_uses(n->out[i])) f->slot[n->out[i]->number] = p->out[i];
-    else tensor_release(p->out[i]);
+    if (ok && value_has_uses(n->out[i]))
+      f->slot[n->out[i]->number] = p->out[i];
+    else
+      tensor_release(p->out[i]);
     p->out[i] = NULL;
   }
   return ok;
@@ -648,8 +654,10 @@ bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **r
   bool ok = f->level == LEVEL_TENSOR || eval_blame(e, "is a kernel: the interpreter runs it");
   if (ok && n_args != f->body->n_args) ok = eval_blame(e, "has %d arguments, and takes %d", n_args, f->body->n_args);
   for (int i = 0; ok && i < n_args; i++) ok = take_argument(e, f, i, arg[i], &own[i]);
-  if (ok) ok = run_body(e, f, f->body, n_args, own, result);
-  else release_all(n_args, own);
+  if (ok)
+    ok = run_body(e, f, f->body, n_args, own, result);
+  else
+    release_all(n_args, own);
   arena_free(a);
   return ok;
 }

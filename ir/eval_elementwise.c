@@ -34,8 +34,10 @@ static void walk_start(Walk *w, const Tensor *out, int n, Tensor *const *in) {
   for (int i = 0; i < out->rank; i++) {
     if (out->dim[i] == 1) continue;
     bool join = w->rank && joins(w, w->rank - 1, steps, i, out->dim[i]);
-    if (join) w->dim[w->rank - 1] *= out->dim[i];
-    else w->dim[w->rank++] = out->dim[i];
+    if (join)
+      w->dim[w->rank - 1] *= out->dim[i];
+    else
+      w->dim[w->rank++] = out->dim[i];
     for (int k = 0; k < n; k++) w->step[k][w->rank - 1] = steps[k][i];
   }
   if (w->rank == 0) w->dim[w->rank++] = 1;
@@ -43,8 +45,10 @@ static void walk_start(Walk *w, const Tensor *out, int n, Tensor *const *in) {
 
 static void load(const Tensor *t, int64_t at, int64_t step, int n, uint64_t *bits) {
   for (int i = 0; i < n; i++) {
-    if (i && step == 0) bits[i] = bits[0];
-    else bits[i] = dtype_get_bits(t->dtype, t->data, at + i * step);
+    if (i && step == 0)
+      bits[i] = bits[0];
+    else
+      bits[i] = dtype_get_bits(t->dtype, t->data, at + i * step);
   }
 }
 

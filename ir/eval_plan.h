@@ -9,8 +9,8 @@ typedef struct BlockPlan BlockPlan;
 typedef struct NodePlan {
   const Node *node;
   int n_dying;
-  int *dying;         /* slots that no later node of the block reads */
-  BlockPlan **region; /* of its regions */
+  int *dying;                  /* slots that no later node of the block reads */
+  BlockPlan **region;          /* of its regions */
   Tensor **in, **out, **yield; /* room for its operands, its results, and those of its widest region */
   Type *type_in, *type_out;
 } NodePlan;

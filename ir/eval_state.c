@@ -27,7 +27,8 @@ static int64_t elements_of_row(const Field *f) {
 }
 
 static void copy_elements(Tensor *to, int64_t at, const Tensor *from, int64_t from_at, int64_t n) {
-  for (int64_t i = 0; i < n; i++) dtype_set_bits(to->dtype, to->data, at + i, dtype_get_bits(from->dtype, from->data, from_at + i));
+  for (int64_t i = 0; i < n; i++)
+    dtype_set_bits(to->dtype, to->data, at + i, dtype_get_bits(from->dtype, from->data, from_at + i));
 }
 
 static bool append_row(EvalCall *c, StateValue *s, int64_t i) {
@@ -40,8 +41,8 @@ static bool append_row(EvalCall *c, StateValue *s, int64_t i) {
                       decl->name, had);
   int64_t length = position == had ? had + 1 : had, row = state_row(decl, length, position);
   if (row < 0 || position < s->first[seq])
-    return eval_error(c, "sequence %" PRId64 " of @%s has no row for position %" PRId64 ": its capacity is %" PRId64, seq,
-                      decl->name, position, decl->capacity);
+    return eval_error(c, "sequence %" PRId64 " of @%s has no row for position %" PRId64 ": its capacity is %" PRId64,
+                      seq, decl->name, position, decl->capacity);
   for (int k = 0; k < decl->n_fields; k++) {
     int64_t n = elements_of_row(&decl->field[k]);
     copy_elements(s->field[k], (seq * decl->capacity + row) * n, c->in[k + 3], i * n, n);
@@ -89,8 +90,9 @@ bool eval_state_truncate(EvalCall *c) {
     if (to < 0) return eval_error(c, "sequence %" PRId64 " of @%s to length %" PRId64, b, s->decl->name, to);
     if (to >= s->length[b]) continue;
     if (to && to <= s->first[b])
-      return eval_error(c, "sequence %" PRId64 " of @%s to length %" PRId64 ": it keeps only positions from %" PRId64 " on", b,
-                        s->decl->name, to, s->first[b]);
+      return eval_error(
+          c, "sequence %" PRId64 " of @%s to length %" PRId64 ": it keeps only positions from %" PRId64 " on", b,
+          s->decl->name, to, s->first[b]);
     s->length[b] = to;
     if (to == 0) s->first[b] = 0;
   }
@@ -146,7 +148,8 @@ typedef struct Attend {
 /* A ring is asked for what it can hold at most; what it should hold but has overwritten is an error, since the result
  * would depend on how many rows came in one call. */
 static bool row_span(EvalCall *c, const StateValue *s, int64_t i, Span *out) {
-  int64_t seq = tensor_i(c->in[2], i), position = tensor_i(c->in[3], i), window = node_int(c->node, state_attention, window);
+  int64_t seq = tensor_i(c->in[2], i), position = tensor_i(c->in[3], i),
+          window = node_int(c->node, state_attention, window);
   if (!check_sequence(c, s, seq)) return false;
   if (position < 0) return eval_error(c, "row %" PRId64 " is at position %" PRId64, i, position);
   int64_t last = s->length[seq] - 1, from = 0, held = s->decl->addressing == ADDRESS_FIXED ? 1 : s->decl->capacity;
@@ -155,8 +158,9 @@ static bool row_span(EvalCall *c, const StateValue *s, int64_t i, Span *out) {
   if (last - held + 1 > from) from = last - held + 1;
   *out = (Span){seq, from, last};
   if (from > last || from >= s->first[seq]) return true;
-  return eval_error(c, "row %" PRId64 " needs position %" PRId64 " of sequence %" PRId64 ", and @%s keeps only %" PRId64
-                    " and later", i, from, seq, s->decl->name, s->first[seq]);
+  return eval_error(
+      c, "row %" PRId64 " needs position %" PRId64 " of sequence %" PRId64 ", and @%s keeps only %" PRId64 " and later",
+      i, from, seq, s->decl->name, s->first[seq]);
 }
 
 static int64_t element_at(const StateValue *s, int field, Span span, int64_t position, int64_t head) {
@@ -204,8 +208,15 @@ bool eval_state_attention(EvalCall *c) {
   const Tensor *q = c->in[0];
   const StateValue *s = c->in[1]->state;
   double scale = node_float(c->node, state_attention, scale);
-  Attend a = {.call = c, .s = s, .q = q, .sinks = eval_in(c, 4), .bias = eval_in(c, 5), .heads = q->dim[1],
-              .d = q->dim[2], .e = s->decl->field[1].dim[1], .group = q->dim[1] / s->decl->field[0].dim[0],
+  Attend a = {.call = c,
+              .s = s,
+              .q = q,
+              .sinks = eval_in(c, 4),
+              .bias = eval_in(c, 5),
+              .heads = q->dim[1],
+              .d = q->dim[2],
+              .e = s->decl->field[1].dim[1],
+              .group = q->dim[1] / s->decl->field[0].dim[0],
               .scale = scale != 0 ? scale : 1 / sqrt((double)q->dim[2]),
               .softcap = node_float(c->node, state_attention, softcap)};
   a.score = calloc((size_t)s->decl->capacity, sizeof *a.score);

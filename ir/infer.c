@@ -103,8 +103,9 @@ static Dim num(Trace *t, int64_t v) { return dim_const(t->dims, v); }
 /* Integer division truncates, that of sizes rounds down: the same where nothing is negative or nothing is left. */
 static Dim trace_div(Trace *t, Dim a, Dim b) {
   if (dim_is_const(a) && dim_is_const(b))
-    return b->constant == 0 ? num(t, 0) : b->constant == -1 ? dim_sub(t->dims, num(t, 0), a)
-                                                            : num(t, a->constant / b->constant);
+    return b->constant == 0    ? num(t, 0)
+           : b->constant == -1 ? dim_sub(t->dims, num(t, 0), a)
+                               : num(t, a->constant / b->constant);
   Dim q = dim_floordiv(t->dims, a, b);
   if (dim_is_const(b) && b->constant > 0 && dim_at_least(a, 0)) return q;
   return dim_mul(t->dims, q, b) == a && !dim_is_unknown(a) ? q : dim_unknown(t->dims);
@@ -119,8 +120,7 @@ static Dim trace_mod(Trace *t, const Node *n, Dim a, Dim b) {
 /* 1, 0 or unknown. */
 static Dim trace_compare(Trace *t, Op op, Dim a, Dim b) {
   Dim d = dim_sub(t->dims, a, b);
-  if (dim_is_const(d))
-    return num(t, op == OP_eq ? d->constant == 0 : op == OP_lt ? d->constant < 0 : d->constant <= 0);
+  if (dim_is_const(d)) return num(t, op == OP_eq ? d->constant == 0 : op == OP_lt ? d->constant < 0 : d->constant <= 0);
   if (!dim_is_unknown(d) && dim_at_least(d, 1)) return num(t, 0); /* a > b */
   Dim e = dim_sub(t->dims, b, a);
   if (!dim_is_unknown(e) && dim_at_least(e, 1)) return num(t, op != OP_eq); /* a < b */
@@ -278,8 +278,7 @@ static bool trace_range(Trace *t, const Node *n, Ints *out) {
   Ints start, delta;
   if (!trace(t, n->in[0].value, &start) || !trace(t, n->in[2].value, &delta) || start.n != 1 || delta.n != 1)
     return false;
-  for (int i = 0; i < out->n; i++)
-    out->at[i] = dim_add(t->dims, start.at[0], dim_mul(t->dims, delta.at[0], num(t, i)));
+  for (int i = 0; i < out->n; i++) out->at[i] = dim_add(t->dims, start.at[0], dim_mul(t->dims, delta.at[0], num(t, i)));
   return true;
 }
 

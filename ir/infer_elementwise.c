@@ -143,8 +143,8 @@ bool infer_where(Infer *c) {
 bool infer_cast(Infer *c) {
   const char *round = node_str(c->node, cast, round);
   Dtype to = node_dtype(c->node, cast, to);
-  bool known = !round || !strcmp(round, "even") || !strcmp(round, "up") || !strcmp(round, "down") ||
-               !strcmp(round, "nearest");
+  bool known =
+      !round || !strcmp(round, "even") || !strcmp(round, "up") || !strcmp(round, "down") || !strcmp(round, "nearest");
   if (!known) return infer_error(c, "round=%s, and not even, up, down or nearest", round);
   if (to == DT_none) return infer_error(c, "casts to no type");
   return check_operand(c, 0, elements_of(OP_cast)) && result(c, c->in[0], to);

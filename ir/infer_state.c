@@ -85,7 +85,8 @@ static bool heads_match(Infer *c, const State *s) {
   if (dim_is_const(d) && !dim_is(d, k->dim[1]))
     return infer_error(c, "q is %s, and @%s's k has rows of %" PRId64, text(c, 0), s->name, k->dim[1]);
   if (dim_is_const(h) && h->constant % k->dim[0])
-    return infer_error(c, "%" PRId64 " heads are no multiple of the %" PRId64 " of @%s", h->constant, k->dim[0], s->name);
+    return infer_error(c, "%" PRId64 " heads are no multiple of the %" PRId64 " of @%s", h->constant, k->dim[0],
+                       s->name);
   return true;
 }
 

@@ -119,7 +119,8 @@ static bool region_end(Infer *c, int region, int n, const Node **end) {
   if (!*end) return infer_error(c, "region %d does not end with yield", region);
   if ((*end)->n_in != n) return infer_error(c, "region %d yields %d values, and not %d", region, (*end)->n_in, n);
   for (int i = 0; i < n; i++)
-    if (!node_in(*end, i) || !node_in(*end, i)->type) return infer_error(c, "region %d: value %d has no type", region, i);
+    if (!node_in(*end, i) || !node_in(*end, i)->type)
+      return infer_error(c, "region %d: value %d has no type", region, i);
   return true;
 }
 

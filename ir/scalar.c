@@ -162,8 +162,10 @@ static void as_floats(const Run *r, int k, double *v) {
   const uint64_t *in = r->in[k];
   Dtype t = r->type[k];
   for (int i = 0; i < r->count; i++) {
-    if (dtype_is_float(t)) v[i] = dtype_decode(t, in[i]);
-    else v[i] = t == DT_u64 ? (double)in[i] : (double)dtype_extend(t, in[i]);
+    if (dtype_is_float(t))
+      v[i] = dtype_decode(t, in[i]);
+    else
+      v[i] = t == DT_u64 ? (double)in[i] : (double)dtype_extend(t, in[i]);
   }
 }
 
@@ -186,9 +188,12 @@ static void run_floats(const Run *r) {
   if (r->n_in > 1) as_floats(r, 1, b);
   if (r->n_in > 2) as_floats(r, 2, c);
   for (int i = 0; i < r->count; i++) {
-    if (r->n_in == 1) a[i] = float_unary(r->node, a[i]);
-    else if (r->n_in == 2) a[i] = float_binary(r->node, a[i], b[i]);
-    else a[i] = r->to == DT_f64 ? fma(a[i], b[i], c[i]) : fma_to_odd(a[i], b[i], c[i]);
+    if (r->n_in == 1)
+      a[i] = float_unary(r->node, a[i]);
+    else if (r->n_in == 2)
+      a[i] = float_binary(r->node, a[i], b[i]);
+    else
+      a[i] = r->to == DT_f64 ? fma(a[i], b[i], c[i]) : fma_to_odd(a[i], b[i], c[i]);
   }
   put_floats(r, a);
 }
@@ -199,9 +204,12 @@ static void run_ints(const Run *r) {
   if (r->n_in > 1) as_ints(r, 1, b);
   if (r->n_in > 2) as_ints(r, 2, c);
   for (int i = 0; i < r->count; i++) {
-    if (r->n_in == 1) a[i] = int_unary(r->node, r->type[0], a[i]);
-    else if (r->n_in == 2) a[i] = int_binary(r->node, r->type[0], a[i], b[i]);
-    else a[i] = wrap((uint64_t)a[i] * (uint64_t)b[i] + (uint64_t)c[i]);
+    if (r->n_in == 1)
+      a[i] = int_unary(r->node, r->type[0], a[i]);
+    else if (r->n_in == 2)
+      a[i] = int_binary(r->node, r->type[0], a[i], b[i]);
+    else
+      a[i] = wrap((uint64_t)a[i] * (uint64_t)b[i] + (uint64_t)c[i]);
   }
   put_ints(r, a);
 }
@@ -284,8 +292,10 @@ void scalar_block(const Node *n, int n_in, const Dtype *t_in, const uint64_t *co
   case OP_lt:
   case OP_le: run_compare(&r); break;
   default:
-    if (dtype_is_float(t_in[0])) run_floats(&r);
-    else run_ints(&r);
+    if (dtype_is_float(t_in[0]))
+      run_floats(&r);
+    else
+      run_ints(&r);
   }
 }
 

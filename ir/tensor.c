@@ -143,9 +143,11 @@ static Tensor *new_field(Evaluator *e, const State *s, const Field *f) {
 /* A state is small beside its fields, but its batch is the file's word: refuse what no machine could hold. */
 static bool plausible(Evaluator *e, const State *s) {
   for (int i = 0; i < s->n_fields; i++)
-    if (s->field[i].rank + 2 > MAX_RANK) return eval_blame(e, "@%s: field %s has too many axes", s->name, s->field[i].name);
+    if (s->field[i].rank + 2 > MAX_RANK)
+      return eval_blame(e, "@%s: field %s has too many axes", s->name, s->field[i].name);
   if (s->batch > 0 && s->batch <= 1 << 20 && s->capacity > 0) return true;
-  return eval_blame(e, "@%s: batch %" PRId64 " and capacity %" PRId64 " are not possible", s->name, s->batch, s->capacity);
+  return eval_blame(e, "@%s: batch %" PRId64 " and capacity %" PRId64 " are not possible", s->name, s->batch,
+                    s->capacity);
 }
 
 Tensor *tensor_state(Evaluator *e, State *s) {
