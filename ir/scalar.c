@@ -116,11 +116,11 @@ static int64_t int_shift(Op op, Dtype t, int64_t a, int64_t b) {
   return a >> (far ? 63 : b);
 }
 
-static int64_t int_pow(int64_t a, int64_t b) {
+static int64_t int_pow(int64_t a, Dtype exponent, int64_t b) {
   uint64_t r = 1, x = (uint64_t)a;
-  if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
-  for (; b; b >>= 1, x *= x)
-    if (b & 1) r *= x;
+  if (b < 0 && exponent != DT_u64) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+  for (uint64_t n = (uint64_t)b; n; n >>= 1, x *= x)
+    if (n & 1) r *= x;
   return wrap(r);
 }
 
@@ -241,7 +241,7 @@ static void run_power(const Run *r) {
   if (!base && !dtype_is_float(r->type[1])) {
     as_ints(r, 0, x);
     as_ints(r, 1, y);
-    for (int i = 0; i < r->count; i++) x[i] = int_pow(x[i], y[i]);
+    for (int i = 0; i < r->count; i++) x[i] = int_pow(x[i], r->type[1], y[i]);
     put_ints(r, x);
     return;
   }

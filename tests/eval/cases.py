@@ -53,6 +53,7 @@ class Case:
 
     def __init__(self, file, name, note=""):
         self.name, self.note, self.inputs, self.lines, self.wants = name, note, {}, [], {}
+        self.tolerance = "1e-6"
         self.symbols, self.result_types = "", {}  # of results whose sizes only the data knows
         file.cases.append(self)
 
@@ -71,7 +72,7 @@ class Case:
         return self
 
     def write(self, f):
-        f.write(f"\n// ---- {self.name}{': ' + self.note if self.note else ''}\n// RUN: eval\n// TOL: 1e-6\n")
+        f.write(f"\n// ---- {self.name}{': ' + self.note if self.note else ''}\n// RUN: eval\n// TOL: {self.tolerance}\n")
         for k, a in self.inputs.items():
             f.write(f"// IN {k}: {type_of(a)} = {literal(a)}\n")
         for k, a in self.wants.items():
