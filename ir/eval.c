@@ -640,9 +640,11 @@ static bool run_body(Evaluator *e, Func *func, const Block *body, int n_args, Te
 
 /* A state that is left out starts empty. */
 static bool take_argument(Evaluator *e, const Func *f, int i, Tensor *given, Tensor **out) {
-  Type t = f->body->arg[i]->type;
-  *out = given ? tensor_ref(given) : t->kind == TYPE_STATE ? tensor_state(e, t->state) : NULL;
-  return *out || eval_blame(e, "argument %d (%%%s) is missing", i, f->body->arg[i]->name ? f->body->arg[i]->name : "");
+  const Value *v = f->body->arg[i];
+  if (!given && v->type->kind != TYPE_STATE)
+    return eval_blame(e, "argument %d (%%%s) is missing", i, v->name ? v->name : "");
+  *out = given ? tensor_ref(given) : tensor_state(e, v->type->state);
+  return *out;
 }
 
 bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **result) {

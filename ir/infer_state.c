@@ -68,9 +68,10 @@ bool infer_state_lengths(Infer *c) {
 bool infer_state_next(Infer *c) {
   const State *s = state_operand(c, 0);
   if (!s) return false;
-  Dim n = c->node->op == OP_state_truncate ? dim_const(c->module->dims, s->batch) : NULL;
+  bool cut = c->node->op == OP_state_truncate;
+  Dim n = cut ? dim_const(c->module->dims, s->batch) : NULL;
   for (int i = 1; i < c->node->n_in; i++)
-    if (!int_vector(c, i, n ? "lengths" : "sequences", &n)) return false;
+    if (!int_vector(c, i, cut ? "lengths" : "sequences", &n)) return false;
   c->out[0] = c->in[0];
   return true;
 }
