@@ -78,8 +78,7 @@ Value *b_size_scalar(Builder *b, Dim d) {
 /* ---- literals ---- */
 
 Value *b_num(Builder *b, const Value *x, double v) {
-  Dtype t = b_typed(x) ? b_dtype(x) : DT_f32;
-  return dtype_is_float(t) ? build_scalar_f(b, t, v) : build_scalar_i(b, t, (int64_t)v);
+  return build_scalar_f(b, b_typed(x) ? b_dtype(x) : DT_f32, v);
 }
 
 Value *b_iota(Builder *b, Dim n) {

@@ -135,9 +135,19 @@ static bool check_attributes(OnnxCall *c, const OnnxRow *row) {
   return ok;
 }
 
+/* How many of the first operands may not be left out. Loop's and Scan's first ones may, and so may some in the middle of
+ * com.microsoft's, whose importers look themselves. */
+static int required_operands(const OnnxCall *c, const OnnxRow *row) {
+  if (row->import == onnx_import_loop || row->import == onnx_import_scan_batch) return 0;
+  if (*row->domain) return row->min_in > 0;
+  return row->max_in == OP_MANY ? c->n_in : row->min_in;
+}
+
 static bool check_row(OnnxCall *c, const OnnxRow *row) {
   bool ok = check_attributes(c, row);
   ok &= check_count(c, "operands", c->n_in, row->min_in, row->max_in);
+  for (int i = 0; ok && i < required_operands(c, row); i++)
+    if (!c->in[i]) ok = onnx_invalid(c, "operand %d is left out", i);
   return check_count(c, "results", c->n_out, row->min_out, row->max_out) && ok;
 }
 
@@ -156,7 +166,7 @@ static void look_through(OnnxImporter *imp, const OnnxNode *node) {
                     .type = onnx_text(n->op_type), .n_in = (int)n->n_input, .n_out = (int)n->n_output};
       c.opset = onnx_opset_version(node->scope->frame, c.domain);
       const OnnxRow *row = onnx_row(c.domain, c.type, c.opset);
-      if (row) check_row(&c, row);
+      if (row) check_attributes(&c, row);
       else if (!onnx_find_function(imp, n)) refuse_unknown(&c);
       look_through(imp, &inner);
     }

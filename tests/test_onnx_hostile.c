@@ -233,6 +233,10 @@ static void test_graphs(void) {
          "Frobnicate (ai.onnx, opset 17) is not supported");
   expect("no operator", wire_model(GRAPH(wire_node("", "x", "y"))), NULL, "not supported");
   expect("operands", wire_model(GRAPH(wire_node("Abs", "x x", "y"))), NULL, "2 operands, and it takes 1");
+  Wire left_out = wire_node("Clip", "", "y");
+  wire_string(&left_out, 1, "");
+  wire_string(&left_out, 1, "x");
+  expect("operand left out", wire_model(GRAPH(left_out)), NULL, "Clip: operand 0 is left out");
   expect("results", wire_model(GRAPH(wire_node("Abs", "x", "y z"))), NULL, "2 results, and it takes 1");
   Wire g = GRAPH(wire_node("Abs", "x", "y"));
   wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 1, four));
