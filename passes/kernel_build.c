@@ -1,0 +1,155 @@
+/* kernel_build.c -- writes the bodies of kernels: numbers, index arithmetic, loops and branches. */
+#include "passes/kernel_build.h"
+
+#include "ir/checked.h"
+#include "ir/fatal.h"
+
+/* ---- numbers ---- */
+
+/* A kernel's numbers are scalars, and a constant's type is a tensor's but for `imm`. */
+static Value *imm(Builder *b, Dtype t, const void *bytes) {
+  Type type = type_scalar(b->module->types, t);
+  Constant *c = constant_bytes(b->module, type, bytes, (dtype_bits(t) + 7) / 8);
+  return build(b, OP_imm, 1, 0, NULL, ATTRS(at_c(imm, value, c)));
+}
+
+Value *kb_int(Builder *b, Dtype t, int64_t v) {
+  unsigned char bytes[8] = {0};
+  dtype_set_i(t, bytes, 0, v);
+  return imm(b, t, bytes);
+}
+
+Value *kb_float(Builder *b, Dtype t, double v) {
+  unsigned char bytes[8] = {0};
+  dtype_set_f(t, bytes, 0, v);
+  return imm(b, t, bytes);
+}
+
+Value *kb_index(Builder *b, int64_t v) { return kb_int(b, DT_index, v); }
+
+bool kb_known(const Value *v, int64_t *out) {
+  if (!v->def || v->def->op != OP_imm || v->type->dtype != DT_index) return false;
+  *out = dtype_get_i(DT_index, node_attr(v->def, attr_slot(imm, value))->constant->bytes, 0);
+  return true;
+}
+
+static bool is(const Value *v, int64_t want) {
+  int64_t n;
+  return kb_known(v, &n) && n == want;
+}
+
+Value *kb_add(Builder *b, Value *x, Value *y) {
+  int64_t m, n, r;
+  if (is(x, 0)) return y;
+  if (is(y, 0)) return x;
+  if (kb_known(x, &m) && kb_known(y, &n) && checked_add(m, n, &r)) return kb_index(b, r);
+  return build_binary(b, OP_add, x, y);
+}
+
+Value *kb_sub(Builder *b, Value *x, Value *y) {
+  int64_t m, n, r;
+  if (is(y, 0)) return x;
+  if (kb_known(x, &m) && kb_known(y, &n) && checked_sub(m, n, &r)) return kb_index(b, r);
+  return build_binary(b, OP_sub, x, y);
+}
+
+Value *kb_mul(Builder *b, Value *x, Value *y) {
+  int64_t m, n, r;
+  if (is(x, 1) || is(y, 0)) return y;
+  if (is(y, 1) || is(x, 0)) return x;
+  if (kb_known(x, &m) && kb_known(y, &n) && checked_mul(m, n, &r)) return kb_index(b, r);
+  return build_binary(b, OP_mul, x, y);
+}
+
+Value *kb_div(Builder *b, Value *x, Value *y) {
+  int64_t m, n;
+  if (is(y, 1)) return x;
+  if (kb_known(x, &m) && kb_known(y, &n) && m >= 0 && n > 0) return kb_index(b, m / n);
+  return build_binary(b, OP_div, x, y);
+}
+
+Value *kb_mod(Builder *b, Value *x, Value *y) {
+  int64_t m, n;
+  if (is(y, 1)) return kb_index(b, 0);
+  if (kb_known(x, &m) && kb_known(y, &n) && m >= 0 && n > 0) return kb_index(b, m % n);
+  return build(b, OP_mod, 1, INS(x, y), ATTRS(at_i(mod, trunc, 1)));
+}
+
+static Value *extreme(Builder *b, Op op, Value *x, Value *y) {
+  int64_t m, n;
+  if (x == y) return x;
+  if (kb_known(x, &m) && kb_known(y, &n)) return (m < n) == (op == OP_min) ? x : y;
+  return build_binary(b, op, x, y);
+}
+
+Value *kb_min(Builder *b, Value *x, Value *y) { return extreme(b, OP_min, x, y); }
+Value *kb_max(Builder *b, Value *x, Value *y) { return extreme(b, OP_max, x, y); }
+
+Value *kb_cast(Builder *b, Value *x, Dtype to) { return build_cast(b, x, to); }
+Value *kb_where(Builder *b, Value *c, Value *x, Value *y) { return build(b, OP_where, 1, INS(c, x, y), NO_ATTRS); }
+Value *kb_and(Builder *b, Value *x, Value *y) { return !x ? y : !y ? x : build_binary(b, OP_and, x, y); }
+Value *kb_less(Builder *b, Value *x, Value *y) { return build_binary(b, OP_lt, x, y); }
+Value *kb_at_most(Builder *b, Value *x, Value *y) { return build_binary(b, OP_le, x, y); }
+
+/* ---- memory ---- */
+
+Value *kb_load(Builder *b, Value *memory, Value *i) { return build(b, OP_load, 1, INS(memory, i), NO_ATTRS); }
+void kb_store(Builder *b, Value *memory, Value *i, Value *x) { build(b, OP_store, 0, INS(memory, i, x), NO_ATTRS); }
+
+/* ---- control ---- */
+
+static void yield(Builder *b, int n, Value *const *value) { build(b, OP_yield, 0, n, value, NO_ATTRS); }
+
+static Node *begin(Builder *b, Op op, int n_in, int n_out, Block **outer) {
+  ensure(!b->before);
+  Node *n = node_new(b->block->func, op, n_in, n_out, op_info(op)->regions, b->loc);
+  node_append(b->block, n);
+  *outer = b->block;
+  b->block = n->region[0];
+  return n;
+}
+
+static void end(Builder *b, Node *n, Block *outer) {
+  b->block = outer;
+  ensure(node_infer(n));
+}
+
+KernelFor kb_for(Builder *b, Value *from, Value *to, int n, Value *const *start) {
+  KernelFor f = {0};
+  Value *step = kb_index(b, 1);
+  f.node = begin(b, OP_for, 3 + n, n, &f.outer);
+  node_set_in(f.node, 0, from);
+  node_set_in(f.node, 1, to);
+  node_set_in(f.node, 2, step);
+  f.i = block_add_arg(b->block, type_scalar(b->module->types, DT_index), NULL);
+  for (int i = 0; i < n; i++) {
+    node_set_in(f.node, 3 + i, start[i]);
+    block_add_arg(b->block, start[i]->type, NULL);
+  }
+  f.carried = b->block->arg + 1;
+  f.out = f.node->out;
+  return f;
+}
+
+void kb_for_end(Builder *b, KernelFor *f, int n, Value *const *next) {
+  yield(b, n, next);
+  end(b, f->node, f->outer);
+}
+
+KernelWhen kb_when(Builder *b, Value *condition, int n_out) {
+  KernelWhen w = {0};
+  w.node = begin(b, OP_when, 1, n_out, &w.outer);
+  node_set_in(w.node, 0, condition);
+  w.out = w.node->out;
+  return w;
+}
+
+void kb_else(Builder *b, KernelWhen *w, int n, Value *const *value) {
+  yield(b, n, value);
+  b->block = w->node->region[1];
+}
+
+void kb_when_end(Builder *b, KernelWhen *w, int n, Value *const *value) {
+  yield(b, n, value);
+  end(b, w->node, w->outer);
+}

@@ -1,0 +1,62 @@
+/* kernel_build.h -- writes the bodies of kernels: numbers, index arithmetic, loops and branches.
+ *
+ * Arithmetic on indices folds as it is written, so that lowering may say `row * 1 + 0` and leave nothing behind. */
+#ifndef LATHE_KERNEL_BUILD_H
+#define LATHE_KERNEL_BUILD_H
+
+#include "ir/ir.h"
+
+/* ---- numbers ---- */
+
+Value *kb_index(Builder *b, int64_t v);
+Value *kb_int(Builder *b, Dtype t, int64_t v);
+Value *kb_float(Builder *b, Dtype t, double v);
+/* The number of an `imm` of index type. */
+bool kb_known(const Value *v, int64_t *out);
+
+Value *kb_add(Builder *b, Value *x, Value *y);
+Value *kb_sub(Builder *b, Value *x, Value *y);
+Value *kb_mul(Builder *b, Value *x, Value *y);
+Value *kb_div(Builder *b, Value *x, Value *y); /* of indices that are not negative */
+Value *kb_mod(Builder *b, Value *x, Value *y);
+Value *kb_min(Builder *b, Value *x, Value *y);
+Value *kb_max(Builder *b, Value *x, Value *y);
+
+Value *kb_cast(Builder *b, Value *x, Dtype to);
+Value *kb_where(Builder *b, Value *c, Value *x, Value *y);
+Value *kb_and(Builder *b, Value *x, Value *y); /* NULL stands for true */
+Value *kb_less(Builder *b, Value *x, Value *y);
+Value *kb_at_most(Builder *b, Value *x, Value *y);
+
+/* ---- memory ---- */
+
+Value *kb_load(Builder *b, Value *memory, Value *i);
+void kb_store(Builder *b, Value *memory, Value *i, Value *x);
+
+/* ---- control ---- */
+
+/* for (i = from; i < to; i += step): between begin and end, nodes go to the body, whose counter and carried values are the
+ * loop's. `end` gives the carried values' next; the results are then `out`. */
+typedef struct KernelFor {
+  Node *node;
+  Block *outer;
+  Value *i;
+  Value **carried;
+  Value **out;
+} KernelFor;
+
+KernelFor kb_for(Builder *b, Value *from, Value *to, int n_carried, Value *const *start);
+void kb_for_end(Builder *b, KernelFor *loop, int n_carried, Value *const *next);
+
+/* if (condition) {...} else {...}: `else` gives the first branch's values, `end` the second's, and the results are `out`. */
+typedef struct KernelWhen {
+  Node *node;
+  Block *outer;
+  Value **out;
+} KernelWhen;
+
+KernelWhen kb_when(Builder *b, Value *condition, int n_out);
+void kb_else(Builder *b, KernelWhen *w, int n, Value *const *value);
+void kb_when_end(Builder *b, KernelWhen *w, int n, Value *const *value);
+
+#endif

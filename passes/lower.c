@@ -1,0 +1,366 @@
+/* lower.c -- from ops on tensors to kernels: makes a kernel of each op or fused region, and launches it.
+ *
+ * What needs no kernel stays: constants, sizes, views, calls and control flow. So does an op whose result has a size that
+ * only the data tells, and one without a row. Kernels that are the same are one. */
+#include "passes/lower.h"
+
+#include <stdlib.h>
+
+#include "ir/fatal.h"
+#include "ir/infer.h"
+#include "ir/strmap.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+
+/* How many elements one workgroup computes where nothing else divides the work. */
+enum { CHUNK = 4096 };
+
+/* ---- sizes and places ---- */
+
+Value *kernel_size(Kernel *k, Dim d) {
+  if (dim_is_const(d)) return kb_index(&k->b, d->constant);
+  for (int i = 0; i < k->sizes.n; i++)
+    if (k->sizes.at[i] == d) return k->size_index.at[i];
+  Value *v = block_add_arg(k->b.func->body, type_scalar(k->module->types, DT_index), NULL);
+  vec_push(k->scratch, &k->sizes, d);
+  vec_push(k->scratch, &k->size_index, v);
+  return v;
+}
+
+Value *kernel_linear(Kernel *k, Type t, Value *const *index) {
+  if (k->flat) return index[0];
+  Value *at = kb_index(&k->b, 0);
+  for (int i = 0; i < t->rank; i++) at = kb_add(&k->b, kb_mul(&k->b, at, kernel_size(k, t->dim[i])), index[i]);
+  return at;
+}
+
+void kernel_delinear(Kernel *k, Type t, Value *number, Value **index) {
+  for (int i = t->rank - 1; i > 0; i--) {
+    Value *size = kernel_size(k, t->dim[i]);
+    index[i] = kb_mod(&k->b, number, size);
+    number = kb_div(&k->b, number, size);
+  }
+  if (t->rank) index[0] = number;
+}
+
+/* ---- elements ---- */
+
+/* A constant that is one number everywhere is written into the kernel. */
+static bool one_number(const Value *v, const void **bytes) {
+  const Constant *c = value_constant(v);
+  if (!c || c->type->encoded || (c->kind != CONSTANT_SPLAT && c->kind != CONSTANT_BYTES)) return false;
+  for (int i = 0; c->kind == CONSTANT_BYTES && i < c->type->rank; i++)
+    if (!dim_is(c->type->dim[i], 1)) return false;
+  *bytes = c->bytes;
+  return true;
+}
+
+static Value *number(Kernel *k, Dtype t, const void *bytes) {
+  if (dtype_bits(t) >= 8 && (dtype_is_float(t) ? dtype_info(t)->cls == DTC_FLOAT : true)) {
+    Constant *c = constant_bytes(k->module, type_scalar(k->module->types, t), bytes, dtype_bits(t) / 8);
+    return build(&k->b, OP_imm, 1, 0, NULL, ATTRS(at_c(imm, value, c)));
+  }
+  return NULL;
+}
+
+static Value *memory_of(Kernel *k, const Value *v) {
+  for (int i = 0; i < k->in.n; i++)
+    if (k->in.at[i] == v) return k->in_memory.at[i];
+  return NULL;
+}
+
+static bool is_inside(const Kernel *k, const Value *v) {
+  return v->def && (v->def == k->root || (k->inside && v->def->block == k->inside));
+}
+
+Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
+  const void *bytes;
+  if (one_number(v, &bytes)) return number(k, v->type->dtype, bytes);
+  if (is_inside(k, v)) return lower_row(v->def->op)->element(k, v->def, v->index, index);
+  Value *memory = memory_of(k, v);
+  ensure(memory);
+  return kb_load(&k->b, memory, kernel_linear(k, v->type, index));
+}
+
+/* Where an operand's size may be 1 or the result's, only the run knows: the least of the index and size-1 is right for both. */
+Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *index) {
+  Value *own[MAX_RANK];
+  int skipped = to->rank - v->type->rank;
+  if (k->flat) return kernel_pull(k, v, index);
+  for (int i = 0; i < v->type->rank; i++) {
+    Dim d = v->type->dim[i], want = to->dim[i + skipped];
+    if (dim_is(d, 1)) own[i] = kb_index(&k->b, 0);
+    else if (d == want || dim_is_const(d)) own[i] = index[i + skipped];
+    else own[i] = kb_min(&k->b, index[i + skipped], kb_sub(&k->b, kernel_size(k, d), kb_index(&k->b, 1)));
+  }
+  return kernel_pull(k, v, own);
+}
+
+void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
+  kb_store(&k->b, k->out_memory[result], kernel_linear(k, k->root->out[result]->type, index), x);
+}
+
+Dtype kernel_wide(Dtype t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
+Value *kernel_widen(Kernel *k, Value *x) { return kb_cast(&k->b, x, kernel_wide(x->type->dtype)); }
+Value *kernel_narrow(Kernel *k, Value *x, Dtype to) { return kb_cast(&k->b, x, to); }
+
+bool lower_ints(Kernel *k, const Value *v, int max, int64_t *out, int *n) {
+  Dim dim[64];
+  ensure(max <= 64);
+  if (!v || !value_dims(k->module, v, max, dim, n)) return false;
+  for (int i = 0; i < *n; i++) {
+    if (!dim_is_const(dim[i])) return false;
+    out[i] = dim[i]->constant;
+  }
+  return true;
+}
+
+/* ---- loops over a result ---- */
+
+void kernel_each(Kernel *k, const Node *n, Type t, int axis, KernelBody body) {
+  Value *index[MAX_RANK], *outer[MAX_RANK];
+  Dim dim[MAX_RANK], count = dim_const(k->module->dims, 1);
+  int rank = 0;
+  for (int i = 0; i < t->rank; i++)
+    if (i != axis) dim[rank++] = t->dim[i], count = dim_mul(k->module->dims, count, t->dim[i]);
+  Type rest = type_tensor(k->module->types, t->dtype, rank, dim);
+  kernel_delinear(k, rest, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), outer);
+  for (int i = 0, at = 0; i < t->rank; i++) index[i] = i == axis ? NULL : outer[at++];
+  k->grid[0] = count;
+  body(k, n, index);
+}
+
+static void store_elements(Kernel *k, const Node *end, Value **index) {
+  for (int i = 0; i < k->root->n_out; i++) {
+    const Value *v = k->inside ? node_in(end, i) : k->root->out[i];
+    kernel_store(k, i, index, kernel_pull(k, v, index));
+  }
+}
+
+/* One number for all elements, cut in chunks. */
+static void lower_flat(Kernel *k, Type t, const Node *end) {
+  DimPool *p = k->module->dims;
+  Dim total = type_elements(p, t), chunk = dim_const(p, CHUNK);
+  Value *from = kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), kb_index(&k->b, CHUNK));
+  Value *to = kb_min(&k->b, kb_add(&k->b, from, kb_index(&k->b, CHUNK)), kernel_size(k, total));
+  KernelFor f = kb_for(&k->b, from, to, 0, NULL);
+  store_elements(k, end, (Value *[]){f.i});
+  kb_for_end(&k->b, &f, 0, NULL);
+  k->grid[0] = dim_ceildiv(p, total, chunk);
+}
+
+/* A workgroup a row. */
+static void row_body(Kernel *k, const Node *end, Value **index) {
+  Type t = k->root->out[0]->type;
+  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, t->dim[t->rank - 1]), 0, NULL);
+  index[t->rank - 1] = f.i;
+  store_elements(k, end, index);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* ---- which way an op goes ---- */
+
+static bool is_elementwise(Op op) {
+  const OpInfo *info = op_info(op);
+  return info->level == LEVEL_ANY && info->effect == EFFECT_PURE;
+}
+
+/* Can the element's number alone say where everything is? */
+static bool is_flat(const Kernel *k, const Node *n, Type t) {
+  if (!is_elementwise(n->op)) return false;
+  for (int i = 0; i < n->n_in; i++) {
+    const Value *v = node_in(n, i);
+    const void *bytes;
+    if (!v || one_number(v, &bytes)) continue;
+    if (v->type->rank != t->rank || memcmp(v->type->dim, t->dim, (size_t)t->rank * sizeof(Dim)) != 0) return false;
+    if (k->inside && is_inside(k, v) && !is_flat(k, v->def, t)) return false;
+  }
+  return true;
+}
+
+static bool lower_elements(Kernel *k) {
+  Type t = k->root->out[0]->type;
+  const Node *end = k->inside ? block_terminator(k->inside) : NULL;
+  bool flat = t->rank == 0;
+  for (int i = 0; i < k->root->n_out; i++) {
+    Type other = k->root->out[i]->type;
+    if (other->rank != t->rank || memcmp(other->dim, t->dim, (size_t)t->rank * sizeof(Dim)) != 0) return false;
+  }
+  if (!k->inside) flat |= is_flat(k, k->root, t);
+  for (int i = 0, all = 1; k->inside && i < end->n_in; i++) {
+    all &= node_in(end, i)->def && is_flat(k, node_in(end, i)->def, t);
+    flat = flat || (i == end->n_in - 1 && all);
+  }
+  k->flat = flat && (t->rank > 0);
+  if (t->rank == 0) store_elements(k, end, NULL);
+  else if (k->flat) lower_flat(k, t, end);
+  else kernel_each(k, end, t, t->rank - 1, row_body);
+  return true;
+}
+
+/* ---- one kernel ---- */
+
+static bool is_tensor_of_memory(const Value *v) { return v->type->kind == TYPE_TENSOR && !v->type->encoded; }
+
+/* A size of a result that no operand's type mentions is the data's to tell. */
+static bool mentions(Dim d, const Symbol *s) {
+  if (d->kind == DIM_KIND_SYMBOL) return d->symbol == s;
+  if (d->a && (mentions(d->a, s) || mentions(d->b, s))) return true;
+  for (int i = 0; i < d->n_terms; i++)
+    for (int j = 0; j < d->term[i].n_atoms; j++)
+      if (mentions(d->term[i].atom[j], s)) return true;
+  return false;
+}
+
+static bool operand_mentions(const Node *n, const Symbol *s) {
+  for (int i = 0; i < n->n_in; i++)
+    for (int j = 0; node_in(n, i) && j < node_in(n, i)->type->rank; j++)
+      if (mentions(node_in(n, i)->type->dim[j], s)) return true;
+  return false;
+}
+
+static bool sizes_known(const Node *n) {
+  const Func *f = n->block->func;
+  for (int i = 0; i < n->n_out; i++)
+    for (int j = 0; j < n->out[i]->type->rank; j++)
+      for (int s = 0; s < f->symbols.n; s++) {
+        const Symbol *symbol = f->symbols.at[s];
+        if (symbol->derived && mentions(n->out[i]->type->dim[j], symbol) && !operand_mentions(n, symbol)) return false;
+      }
+  return true;
+}
+
+static bool can_lower(const Node *n) {
+  if (n->op == OP_fused) {
+    for (const Node *inner = n->region[0]->first; inner; inner = inner->next)
+      if (inner->op != OP_yield && inner->op != OP_const && !lower_row(inner->op)->element) return false;
+  } else if (!lower_row(n->op)->element && !lower_row(n->op)->kernel) {
+    return false;
+  }
+  for (int i = 0; i < n->n_in; i++)
+    if (node_in(n, i) && !is_tensor_of_memory(node_in(n, i))) return false;
+  for (int i = 0; i < n->n_out; i++)
+    if (!is_tensor_of_memory(n->out[i])) return false;
+  return sizes_known(n);
+}
+
+static void add_operand(Kernel *k, Value *v) {
+  if (!v || memory_of(k, v) || is_inside(k, v)) return;
+  Value *memory = block_add_arg(k->b.func->body, type_buffer(k->module->types, v->type->dtype), NULL);
+  vec_push(k->scratch, &k->in, v);
+  vec_push(k->scratch, &k->in_memory, memory);
+}
+
+static void add_parameters(Kernel *k) {
+  const Node *n = k->root;
+  for (int i = 0; i < n->n_in; i++) add_operand(k, node_in(n, i));
+  for (const Node *inner = k->inside ? k->inside->first : NULL; inner; inner = inner->next)
+    for (int i = 0; i < inner->n_in; i++) add_operand(k, node_in(inner, i));
+  k->out_memory = ARENA_ARRAY(k->scratch, Value *, n->n_out);
+  for (int i = 0; i < n->n_out; i++)
+    k->out_memory[i] = block_add_arg(k->b.func->body, type_buffer(k->module->types, n->out[i]->type->dtype), NULL);
+}
+
+/* Operands that turned out to be read for their sizes alone, or not at all, are not passed. */
+static void drop_unread(Kernel *k) {
+  Block *body = k->b.func->body;
+  int n = 0, at = 0;
+  for (int i = 0; i < k->in.n; i++)
+    if (value_has_uses(k->in_memory.at[i])) k->in.at[n++] = k->in.at[i];
+  k->in.n = n;
+  for (int i = 0; i < body->n_args; i++) {
+    bool unread = i < k->in_memory.n && !value_has_uses(body->arg[i]);
+    if (unread) continue;
+    body->arg[at] = body->arg[i];
+    body->arg[at]->index = at;
+    at++;
+  }
+  body->n_args = at;
+}
+
+typedef struct Lowering {
+  Module *module;
+  Arena *scratch;
+  StrMap kernels; /* by their text without the name */
+  bool changed;
+} Lowering;
+
+static Func *same_kernel(Lowering *l, Func *f) {
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) fatal_resource("out of memory");
+  text_print_func(f, out);
+  fclose(out);
+  const char *body = strchr(text, '(');
+  char *kept = arena_string(l->scratch, body, strlen(body));
+  free(text);
+  Func *had = strmap_get(&l->kernels, kept);
+  if (!had) strmap_add(l->scratch, &l->kernels, kept, f);
+  return had;
+}
+
+static const char *kernel_name(Module *m, const Node *n) {
+  const char *op = op_name(n->op);
+  if (n->op == OP_fused) op = op_name(block_terminator(n->region[0])->prev->op);
+  return module_free_name(m, arena_printf(m->arena, "kernel.%s", op));
+}
+
+static void launch(Lowering *l, Kernel *k, Node *n, Func *f) {
+  Module *m = l->module;
+  Node *at = node_new(n->block->func, OP_launch, k->in.n, n->n_out, 0, n->loc);
+  node_insert_before(n, at);
+  for (int i = 0; i < k->in.n; i++) node_set_in(at, i, (Value *)(uintptr_t)k->in.at[i]);
+  node_attr(at, attr_slot(launch, func))->func = f;
+  Dim *grid = ARENA_ARRAY(m->arena, Dim, 3), *sizes = ARENA_ARRAY(m->arena, Dim, k->sizes.n);
+  memcpy(grid, k->grid, sizeof k->grid);
+  if (k->sizes.n) memcpy(sizes, k->sizes.at, (size_t)k->sizes.n * sizeof *sizes);
+  int axes = k->grid[2] ? 3 : k->grid[1] ? 2 : k->grid[0] ? 1 : 0;
+  node_attr(at, attr_slot(launch, grid))->dims.n = axes;
+  node_attr(at, attr_slot(launch, grid))->dims.at = grid;
+  node_attr(at, attr_slot(launch, sizes))->dims.n = k->sizes.n;
+  node_attr(at, attr_slot(launch, sizes))->dims.at = sizes;
+  for (int i = 0; i < n->n_out; i++) {
+    at->out[i]->type = n->out[i]->type;
+    value_replace(n->out[i], at->out[i]);
+  }
+  node_remove(n);
+}
+
+static bool write_kernel(Kernel *k) {
+  const LowerRow *row = lower_row(k->root->op);
+  bool good = k->root->op != OP_fused && row->kernel ? row->kernel(k, k->root) : lower_elements(k);
+  if (good) build(&k->b, OP_return, 0, 0, NULL, NO_ATTRS);
+  return good && diag_errors(k->module->diag) == 0;
+}
+
+/* Makes the kernel as the module's newest function, and takes it back if it cannot be made or there is one like it. */
+static void lower_node(Lowering *l, Node *n) {
+  Module *m = l->module;
+  Func *f = module_add_func(m, kernel_name(m, n), LEVEL_KERNEL);
+  Kernel k = {.module = m, .scratch = l->scratch, .root = n, .inside = n->op == OP_fused ? n->region[0] : NULL};
+  k.b = (Builder){.module = m, .func = f, .block = f->body, .loc = n->loc};
+  f->loc = n->loc;
+  add_parameters(&k);
+  bool good = write_kernel(&k);
+  Func *had = good ? (drop_unread(&k), same_kernel(l, f)) : NULL;
+  if (!good || had) m->funcs.n--;
+  if (!good) return;
+  launch(l, &k, n, had ? had : f);
+  l->changed = true;
+}
+
+static void lower_block(Lowering *l, Block *b) {
+  for (Node *n = b->first, *next; n; n = next) {
+    next = n->next;
+    if (n->op != OP_fused)
+      for (int i = 0; i < n->n_regions; i++) lower_block(l, n->region[i]);
+    if (can_lower(n)) lower_node(l, n);
+  }
+}
+
+bool pass_lower(PassCall *c, Func *f) {
+  Lowering l = {.module = c->module, .scratch = c->scratch};
+  lower_block(&l, f->body);
+  return l.changed;
+}

@@ -1,0 +1,109 @@
+/* lower_element.c -- how the ops that compute one element at a time are lowered. */
+#include "ir/fatal.h"
+#include "passes/lower.h"
+
+/* ---- arithmetic ---- */
+
+/* The op itself, on scalars. 16-bit floats are computed in f32 and rounded after each op, as the reference does. */
+static Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *index) {
+  Type t = n->out[result]->type;
+  Value *x[3];
+  AttrArg attr[8];
+  ensure(n->n_in <= 3 && op_info(n->op)->n_attrs <= 8);
+  for (int i = 0; i < n->n_in; i++) x[i] = kernel_widen(k, kernel_pull_broadcast(k, node_in(n, i), t, index));
+  for (int i = 0; i < op_info(n->op)->n_attrs; i++) attr[i] = (AttrArg){i, n->attr[i]};
+  Value *v = build_values(&k->b, n->op, 1, n->n_in, x, op_info(n->op)->n_attrs, attr);
+  return kernel_narrow(k, v, t->dtype);
+}
+
+static Value *element_cast(Kernel *k, const Node *n, int result, Value *const *index) {
+  Value *x = kernel_widen(k, kernel_pull(k, node_in(n, 0), index));
+  return kernel_narrow(k, kb_cast(&k->b, x, kernel_wide(n->out[result]->type->dtype)), n->out[result]->type->dtype);
+}
+
+static Value *element_bits(Kernel *k, const Node *n, int result, Value *const *index) {
+  Dtype to = n->out[result]->type->dtype;
+  return build(&k->b, OP_bitcast, 1, INS(kernel_pull(k, node_in(n, 0), index)), ATTRS(at_i(bitcast, to, (int64_t)to)));
+}
+
+static Value *element_same(Kernel *k, const Node *n, int result, Value *const *index) {
+  (void)result;
+  return kernel_pull(k, node_in(n, 0), index);
+}
+
+/* ---- movement ---- */
+
+static Value *element_expand(Kernel *k, const Node *n, int result, Value *const *index) {
+  return kernel_pull_broadcast(k, node_in(n, 0), n->out[result]->type, index);
+}
+
+static Value *element_transpose(Kernel *k, const Node *n, int result, Value *const *index) {
+  Value *from[MAX_RANK];
+  int rank = n->out[result]->type->rank;
+  for (int i = 0; i < rank; i++) {
+    int64_t axis = node_ints(n, transpose, perm).n ? node_ints(n, transpose, perm).at[i] : rank - 1 - i;
+    from[axis] = index[i];
+  }
+  return kernel_pull(k, node_in(n, 0), from);
+}
+
+/* ---- products and sums ---- */
+
+/* sum over k of a[.., m, k] * b[.., k, n], in f32 for narrower floats, in 32 bits for narrower integers */
+static Dtype sum_type(Dtype t) {
+  if (dtype_is_float(t)) return kernel_wide(t);
+  return dtype_bits(t) < 32 ? DT_i32 : t;
+}
+
+/* The batch dims broadcast; a vector has no row, or no column, of the result's. */
+static Value *matmul_operand(Kernel *k, const Value *v, int batch, Value *const *index, Value *row, Value *column) {
+  Value *own[MAX_RANK];
+  int rank = v->type->rank, own_batch = rank - 2;
+  for (int i = 0; i < own_batch; i++)
+    own[i] = dim_is(v->type->dim[i], 1) ? kb_index(&k->b, 0) : index[batch - own_batch + i];
+  if (row) own[rank - (column ? 2 : 1)] = row;
+  if (column) own[rank - 1] = column;
+  return kernel_pull(k, v, own);
+}
+
+static Value *element_matmul(Kernel *k, const Node *n, int result, Value *const *index) {
+  const Value *x = node_in(n, 0), *w = node_in(n, 1);
+  Type t = n->out[result]->type;
+  bool rows = x->type->rank > 1, columns = w->type->rank > 1;
+  bool ta = rows && node_bool(n, matmul, transa), tb = columns && node_bool(n, matmul, transb);
+  int batch = t->rank - rows - columns;
+  Value *row = rows ? index[batch] : NULL, *column = columns ? index[batch + rows] : NULL;
+  Dim depth = x->type->dim[x->type->rank - (ta ? 2 : 1)];
+  Dtype sum = sum_type(t->dtype);
+  Value *zero = dtype_is_float(sum) ? kb_float(&k->b, sum, 0) : kb_int(&k->b, sum, 0);
+  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, depth), 1, &zero);
+  Value *a = matmul_operand(k, x, batch, index, ta ? f.i : row, ta ? row : f.i);
+  Value *b = matmul_operand(k, w, batch, index, tb ? column : f.i, tb ? f.i : column);
+  Value *product = build_binary(&k->b, OP_mul, kb_cast(&k->b, a, sum), kb_cast(&k->b, b, sum));
+  Value *next = build_binary(&k->b, OP_add, f.carried[0], product);
+  kb_for_end(&k->b, &f, 1, &next);
+  return kernel_narrow(k, f.out[0], t->dtype);
+}
+
+// clang-format off
+#define ARITHMETIC(op) [OP_##op] = {element_arithmetic, NULL}
+static const LowerRow rows[OP_count] = {
+  ARITHMETIC(neg), ARITHMETIC(abs), ARITHMETIC(sign), ARITHMETIC(floor), ARITHMETIC(ceil), ARITHMETIC(round),
+  ARITHMETIC(sqrt), ARITHMETIC(exp), ARITHMETIC(log), ARITHMETIC(sin), ARITHMETIC(cos), ARITHMETIC(tan),
+  ARITHMETIC(asin), ARITHMETIC(acos), ARITHMETIC(atan), ARITHMETIC(sinh), ARITHMETIC(cosh), ARITHMETIC(tanh),
+  ARITHMETIC(asinh), ARITHMETIC(acosh), ARITHMETIC(atanh), ARITHMETIC(erf), ARITHMETIC(sigmoid), ARITHMETIC(softplus),
+  ARITHMETIC(expm1), ARITHMETIC(gelu), ARITHMETIC(not), ARITHMETIC(isnan), ARITHMETIC(isinf), ARITHMETIC(add),
+  ARITHMETIC(sub), ARITHMETIC(mul), ARITHMETIC(div), ARITHMETIC(mod), ARITHMETIC(pow), ARITHMETIC(min), ARITHMETIC(max),
+  ARITHMETIC(and), ARITHMETIC(or), ARITHMETIC(xor), ARITHMETIC(shl), ARITHMETIC(shr), ARITHMETIC(eq), ARITHMETIC(lt),
+  ARITHMETIC(le), ARITHMETIC(where), ARITHMETIC(fma),
+  [OP_cast]       = {element_cast, NULL},
+  [OP_bitcast]    = {element_bits, NULL},
+  [OP_debug_name] = {element_same, NULL},
+  [OP_expand]     = {element_expand, NULL},
+  [OP_transpose]  = {element_transpose, NULL},
+  [OP_matmul]     = {element_matmul, NULL},
+};
+#undef ARITHMETIC
+// clang-format on
+
+const LowerRow *lower_row(Op op) { return &rows[op]; }
