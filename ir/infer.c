@@ -436,3 +436,37 @@ bool infer_run(Infer *c) {
     if (!c->out[i]) return infer_error(c, "has no result %d", i);
   return true;
 }
+
+/* ---- sizes that a node gives ---- */
+
+static bool mentions(Dim d, const Symbol *s) {
+  if (d->kind == DIM_KIND_SYMBOL) return d->symbol == s;
+  if (d->a && (mentions(d->a, s) || mentions(d->b, s))) return true;
+  for (int i = 0; i < d->n_terms; i++)
+    for (int k = 0; k < d->term[i].n_atoms; k++)
+      if (mentions(d->term[i].atom[k], s)) return true;
+  return false;
+}
+
+static bool operand_mentions(const Node *n, const Symbol *s) {
+  for (int i = 0; i < n->n_in; i++)
+    for (int k = 0; node_in(n, i) && k < node_in(n, i)->type->rank; k++)
+      if (mentions(node_in(n, i)->type->dim[k], s)) return true;
+  return false;
+}
+
+static bool all_mentioned(const Node *n, Dim d) {
+  if (d->kind == DIM_KIND_SYMBOL) return !d->symbol->derived || operand_mentions(n, d->symbol);
+  if (d->a && (!all_mentioned(n, d->a) || !all_mentioned(n, d->b))) return false;
+  for (int i = 0; i < d->n_terms; i++)
+    for (int k = 0; k < d->term[i].n_atoms; k++)
+      if (!all_mentioned(n, d->term[i].atom[k])) return false;
+  return !dim_is_unknown(d);
+}
+
+bool infer_sizes_known(const Node *n) {
+  for (int i = 0; i < n->n_out; i++)
+    for (int k = 0; k < n->out[i]->type->rank; k++)
+      if (!all_mentioned(n, n->out[i]->type->dim[k])) return false;
+  return true;
+}

@@ -55,6 +55,10 @@ typedef struct ShapeLetters {
 bool infer_shape(Infer *c, ShapeLetters *l, int operand, const char *what, const char *pattern);
 #define letter_dim(l, ch) ((l)->dim[(ch) - 'a'])
 
+/* Are the sizes of the results known before the node runs? Not where one has a symbol for what only the data tells that no
+ * operand's type has: the node itself then says what it is. */
+bool infer_sizes_known(const Node *n);
+
 /* The dims that an integer value holds, traced through the ops that make shapes. */
 bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n);
 

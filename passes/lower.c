@@ -202,34 +202,6 @@ static bool lower_elements(Kernel *k) {
 
 static bool is_tensor_of_memory(const Value *v) { return v->type->kind == TYPE_TENSOR && !v->type->encoded; }
 
-/* A size of a result that no operand's type mentions is the data's to tell. */
-static bool mentions(Dim d, const Symbol *s) {
-  if (d->kind == DIM_KIND_SYMBOL) return d->symbol == s;
-  if (d->a && (mentions(d->a, s) || mentions(d->b, s))) return true;
-  for (int i = 0; i < d->n_terms; i++)
-    for (int j = 0; j < d->term[i].n_atoms; j++)
-      if (mentions(d->term[i].atom[j], s)) return true;
-  return false;
-}
-
-static bool operand_mentions(const Node *n, const Symbol *s) {
-  for (int i = 0; i < n->n_in; i++)
-    for (int j = 0; node_in(n, i) && j < node_in(n, i)->type->rank; j++)
-      if (mentions(node_in(n, i)->type->dim[j], s)) return true;
-  return false;
-}
-
-static bool sizes_known(const Node *n) {
-  const Func *f = n->block->func;
-  for (int i = 0; i < n->n_out; i++)
-    for (int j = 0; j < n->out[i]->type->rank; j++)
-      for (int s = 0; s < f->symbols.n; s++) {
-        const Symbol *symbol = f->symbols.at[s];
-        if (symbol->derived && mentions(n->out[i]->type->dim[j], symbol) && !operand_mentions(n, symbol)) return false;
-      }
-  return true;
-}
-
 static bool can_lower(const Node *n) {
   if (n->op == OP_fused) {
     for (const Node *inner = n->region[0]->first; inner; inner = inner->next)
@@ -241,7 +213,7 @@ static bool can_lower(const Node *n) {
     if (node_in(n, i) && !is_tensor_of_memory(node_in(n, i))) return false;
   for (int i = 0; i < n->n_out; i++)
     if (!is_tensor_of_memory(n->out[i])) return false;
-  return sizes_known(n);
+  return infer_sizes_known(n);
 }
 
 static void add_operand(Kernel *k, Value *v) {

@@ -130,15 +130,14 @@ static Value *reshape_simple(Builder *b, Node *n) {
   if (x->type == n->out[0]->type) return x;
   Op before = x->def ? x->def->op : OP_count;
   if (before != OP_reshape && before != OP_squeeze && before != OP_unsqueeze) return NULL;
-  if (type_has_unknown(n->out[0]->type)) return NULL;
+  if (!infer_sizes_known(n) || !infer_sizes_known(x->def)) return NULL;
   return build_reshape(b, node_in(x->def, 0), n->out[0]->type->rank, n->out[0]->type->dim);
 }
 
 /* squeeze and unsqueeze say no more than reshape once the sizes are known */
 static Value *as_reshape(Builder *b, Node *n) {
   Type t = n->out[0]->type;
-  if (type_has_unknown(t)) return NULL;
-  return build_reshape(b, node_in(n, 0), t->rank, t->dim);
+  return infer_sizes_known(n) ? build_reshape(b, node_in(n, 0), t->rank, t->dim) : NULL;
 }
 
 /* transpose(transpose x) is one transpose, or none */

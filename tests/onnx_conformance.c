@@ -1,6 +1,6 @@
 /* onnx_conformance.c -- runs ONNX's test cases: folders of a model and data sets of its inputs and outputs.
  *
- * onnx_conformance [--via eval] [--list] [--only TEXT] [--at-least N] [DIR...]
+ * onnx_conformance [--via eval|lowered|native] [--list] [--only TEXT] [--at-least N] [DIR...]
  *
  * --at-least: fewer that pass are a failure, so that nothing that once worked is refused without notice.
  *
@@ -22,6 +22,7 @@
 #include "ir/fatal.h"
 #include "onnx.pb-c.h"
 #include "tolerance.h"
+#include "via.h"
 
 enum { SKIPPED_TEST = 77, SECONDS_A_CASE = 60 };
 
@@ -43,6 +44,7 @@ typedef struct Run {
   VEC(Case) cases;
   Result *result; /* [cases] */
   int *next;      /* the case that is running */
+  Via via;
   bool list;
   const char *only;
   int at_least;
@@ -126,14 +128,6 @@ static void say(Result *r, Verdict v, const char *text) {
     if ((unsigned char)*p < 32) *p = ' ';
 }
 
-/* Evaluates the function on the arguments: the one way there is so far to run a model. */
-static bool run_eval(Module *m, Func *f, Tensor *const *arg, Tensor **result) {
-  Evaluator *e = eval_new(m, (EvalOptions){.max_memory = (int64_t)1 << 32});
-  bool ok = eval_func(e, f, f->body->n_args, arg, result);
-  eval_free(e);
-  return ok;
-}
-
 static void compare_results(Result *r, Arena *a, const Func *f, Tensor *const *have, const Names *want) {
   for (int i = 0; i < f->n_results; i++) {
     const char *name = f->result_name[i];
@@ -149,7 +143,7 @@ static void compare_results(Result *r, Arena *a, const Func *f, Tensor *const *h
   }
 }
 
-static void run_on(Result *r, Arena *a, Module *m, const Names *inputs, const Names *outputs) {
+static void run_on(Program *p, Result *r, Arena *a, Module *m, const Names *inputs, const Names *outputs) {
   Func *f = module_find_func(m, "main");
   Tensor **arg = ARENA_ARRAY(a, Tensor *, f->body->n_args), **result = ARENA_ARRAY(a, Tensor *, f->n_results);
   for (int i = 0; i < f->body->n_args; i++) {
@@ -158,19 +152,19 @@ static void run_on(Result *r, Arena *a, Module *m, const Names *inputs, const Na
     say(r, FAILED, arena_printf(a, "no input for %s", f->body->arg[i]->name));
     return;
   }
-  if (!run_eval(m, f, arg, result))
+  if (!via_run(p, f, arg, result))
     say(r, FAILED, diag_first(m->diag));
   else
     compare_results(r, a, f, result, outputs);
   release_all(f->n_results, result);
 }
 
-static void run_data_set(Result *r, Arena *a, Module *m, const char *folder) {
+static void run_data_set(Program *p, Result *r, Arena *a, Module *m, const char *folder) {
   Names inputs = {0}, outputs = {0};
   if (!load_all(a, m->diag, folder, "input", &inputs) || !load_all(a, m->diag, folder, "output", &outputs))
     say(r, FAILED, diag_first(m->diag));
   else
-    run_on(r, a, m, &inputs, &outputs);
+    run_on(p, r, a, m, &inputs, &outputs);
   release_all(inputs.n, inputs.tensor);
   release_all(outputs.n, outputs.tensor);
 }
@@ -197,19 +191,23 @@ static void run_case(const Run *run, const Case *c, Result *r) {
   if (run->list) list_ops(a, path, r);
   OnnxReport report = {0};
   Module *m = onnx_import(a, d, path, &(OnnxOptions){.report = &report});
+  Program *p = NULL;
   if (!m) {
     if (report.n) say(r, REFUSED, arena_printf(a, "%s: %s", report.at[0].type, report.at[0].reason));
     else say(r, FAILED, diag_first(d));
+  } else if (!(p = via_prepare(run->via, m))) {
+    say(r, run->via == VIA_EVAL ? FAILED : REFUSED, diag_first(d));
   } else {
     int i = 0;
     for (r->verdict = PASSED; r->verdict == PASSED; i++) {
       const char *folder = arena_printf(a, "%s/test_data_set_%d", c->folder, i);
       if (!exists(folder)) break;
-      run_data_set(r, a, m, folder);
+      run_data_set(p, r, a, m, folder);
     }
     if (i == 0) say(r, FAILED, "there is no test_data_set_0");
-    module_close(m);
+    via_free(p);
   }
+  if (m) module_close(m);
   arena_free(a);
 }
 
@@ -278,7 +276,7 @@ static int report(const Run *run) {
 }
 
 static int usage(void) {
-  fputs("usage: onnx_conformance [--via eval] [--list] [--only TEXT] [--at-least N] [DIR...]\n", stderr);
+  fputs("usage: onnx_conformance [--via eval|lowered|native] [--list] [--only TEXT] [--at-least N] [DIR...]\n", stderr);
   return EXIT_USAGE;
 }
 
@@ -299,7 +297,7 @@ static int options(Run *run, int argc, char **argv) {
     const char *value = ++i < argc ? argv[i] : "";
     if (strcmp(option, "--only") == 0) run->only = value;
     else if (strcmp(option, "--at-least") == 0) run->at_least = atoi(value);
-    else if (strcmp(option, "--via") != 0 || strcmp(value, "eval") != 0) return -1;
+    else if (strcmp(option, "--via") != 0 || (run->via = via_find(value)) == VIA_COUNT) return -1;
   }
   return i;
 }

@@ -1,0 +1,96 @@
+/* via.c -- the ways to run a model that tests compare: by reference, lowered and interpreted, or compiled. */
+#include "via.h"
+
+#include "codegen/jit_llvm.h"
+#include "ir/fatal.h"
+#include "passes/pass.h"
+
+static const char *const names[VIA_COUNT] = {"eval", "lowered", "native"};
+
+Via via_find(const char *name) {
+  int i = 0;
+  while (i < VIA_COUNT && strcmp(names[i], name) != 0) i++;
+  return (Via)i;
+}
+
+/* ---- what has been lowered ---- */
+
+/* The ops that a program's host part does itself. */
+static bool is_hosted(Op op) {
+  switch (op) {
+  case OP_const: case OP_dims: case OP_call: case OP_if: case OP_loop: case OP_launch: case OP_reshape: case OP_squeeze:
+  case OP_unsqueeze: case OP_return: case OP_yield: return true;
+  default: return false;
+  }
+}
+
+static bool all_lowered(Module *m, const Block *b) {
+  bool good = true;
+  for (const Node *n = b->first; n; n = n->next) {
+    if (!is_hosted(n->op)) good = diag_error(m->diag, n->loc, "`%s` is not lowered", op_name(n->op));
+    for (int i = 0; i < n->n_regions; i++) good &= all_lowered(m, n->region[i]);
+  }
+  return good;
+}
+
+struct Program {
+  Module *module;
+  LlvmModule *llvm; /* VIA_NATIVE */
+  Jit *jit;
+};
+
+static bool lower(Module *m) {
+  PassOptions o = {.pipeline = "native", .out = stdout, .err = stderr};
+  bool good = pass_run(m, &o);
+  for (int i = 0; good && i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_TENSOR) good = all_lowered(m, m->funcs.at[i]->body);
+  return good;
+}
+
+static bool compile(Program *p) {
+  Module *m = p->module;
+  const Target *t = jit_host_target();
+  if (!t) return diag_error(m->diag, (Loc){0}, "this machine is none of the targets");
+  p->llvm = llvm_module_new(t, "test");
+  bool good = true;
+  for (int i = 0; i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(p->llvm, m->funcs.at[i], m->diag);
+  if (good) p->jit = jit_new(p->llvm);
+  return good;
+}
+
+Program *via_prepare(Via via, Module *m) {
+  Program *p = ARENA_NEW(m->arena, Program);
+  p->module = m;
+  if ((via == VIA_EVAL || lower(m)) && (via != VIA_NATIVE || compile(p))) return p;
+  via_free(p);
+  return NULL;
+}
+
+void via_free(Program *p) {
+  if (p->jit) jit_free(p->jit);
+  if (p->llvm) llvm_module_free(p->llvm);
+}
+
+/* ---- running ---- */
+
+static bool run_compiled(void *ctx, Func *kernel, const int64_t grid[3], int n_args, const KernelArg *arg) {
+  enum { MAX_ARGS = 256 };
+  lrt_arg a[MAX_ARGS];
+  ensure(n_args <= MAX_ARGS);
+  for (int i = 0; i < n_args; i++) {
+    if (arg[i].memory) a[i].memory = arg[i].memory;
+    else a[i].bits = arg[i].bits;
+  }
+  jit_kernel(ctx, kernel->name)(a, grid, 0, grid[0] * grid[1] * grid[2]);
+  return true;
+}
+
+bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result) {
+  EvalOptions o = {.max_memory = (int64_t)1 << 32};
+  if (p->jit) o.launch = run_compiled, o.launch_ctx = p->jit;
+  Evaluator *e = eval_new(p->module, o);
+  bool good = eval_func(e, f, f->body->n_args, arg, result);
+  eval_free(e);
+  return good;
+}

@@ -1,0 +1,21 @@
+/* via.h -- the ways to run a model that tests compare: by reference, lowered and interpreted, or compiled. */
+#ifndef LATHE_VIA_H
+#define LATHE_VIA_H
+
+#include "ir/eval.h"
+
+typedef enum Via { VIA_EVAL, VIA_LOWERED, VIA_NATIVE, VIA_COUNT } Via;
+
+/* VIA_COUNT if there is none of that name. */
+Via via_find(const char *name);
+
+/* A module in the form that the way needs. */
+typedef struct Program Program;
+
+/* Passes run on the module, which the program then refers to. NULL after a diag_error: it cannot be brought into the form.
+ * An op that is left to the reference, or that the target cannot do, is such an error, by its name. */
+Program *via_prepare(Via via, Module *m);
+bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result);
+void via_free(Program *p);
+
+#endif
