@@ -51,11 +51,19 @@ bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what) {
   return infer_error(c, "%s: %s and %s differ", what, dim_text(s, a), dim_text(s, b));
 }
 
+/* Is it min(d, ..)? A table cut to the size of what it meets (x[:seq]) has such a size. */
+static bool dim_is_capped(Dim m, Dim d, int depth) {
+  if (m == d) return true;
+  return m->kind == DIM_KIND_MIN && depth > 0 && (dim_is_capped(m->a, d, depth - 1) || dim_is_capped(m->b, d, depth - 1));
+}
+
+/* Where min(d, ..) is less than d, the two broadcast only if it is 1, and then to d. (Or if it is 0, and d is 1: running
+ * refuses that, as any size that is not what the types say.) */
 bool infer_broadcast_dim(Infer *c, Dim a, Dim b, Dim *out) {
   bool ka = dim_is_const(a), kb = dim_is_const(b);
-  if (a == b || dim_is(b, 1)) {
+  if (dim_is(b, 1) || dim_is_capped(b, a, 4)) {
     *out = a;
-  } else if (dim_is(a, 1)) {
+  } else if (dim_is(a, 1) || dim_is_capped(a, b, 4)) {
     *out = b;
   } else if (ka && kb) {
     return infer_error(c, "sizes %lld and %lld do not broadcast", (long long)a->constant, (long long)b->constant);

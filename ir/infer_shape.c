@@ -322,32 +322,32 @@ bool infer_split(Infer *c) {
 static bool past_any_end(Dim d) { return dim_is_const(d) && d->constant >= INT32_MAX; }
 static bool before_any_start(Dim d) { return dim_is_const(d) && d->constant <= -INT32_MAX; }
 
-/* Where a start or an end of a forward slice falls in an axis of a size that is not a plain number. */
-static Dim slice_bound(Infer *c, Dim at, Dim d) {
+/* A start or an end of a forward slice: so far from the front, or (`back`, and then at most 0) from the end. */
+typedef struct Bound {
+  bool known, back;
+  Dim at;
+} Bound;
+
+/* A size with a minus before it counts from the end: x[-seq:] is written for a seq of 1 or more. */
+static Bound slice_bound(Infer *c, Dim at) {
   DimPool *p = c->module->dims;
-  if (past_any_end(at)) return d;
-  if (before_any_start(at)) return number(c, 0);
-  if (dim_at_least(at, 0)) return dim_min(p, at, d);
-  bool negative = dim_at_least(dim_sub(p, number(c, -1), at), 0);
-  return negative ? dim_max(p, dim_add(p, at, d), number(c, 0)) : unknown(c);
+  if (past_any_end(at)) return (Bound){true, true, number(c, 0)};
+  if (before_any_start(at)) return (Bound){true, false, number(c, 0)};
+  if (dim_at_least(at, 0)) return (Bound){true, false, at};
+  return (Bound){dim_at_least(dim_sub(p, number(c, 0), at), 0), true, at};
 }
 
-/* d minus a place in it. Spread over minimum and maximum, x[-k:] has min(k,d) elements, and x[k:] has max(d-k,0). */
-static Dim slice_tail(Infer *c, Dim d, Dim start) {
+/* Each form holds for all values; min(n, ..) where the bounds are in order, since n is what is nearly always meant. */
+static Dim slice_forward(Infer *c, Dim d, Bound s, Bound e) {
   DimPool *p = c->module->dims;
-  if (start->kind == DIM_KIND_MAX) return dim_min(p, dim_sub(p, d, start->a), dim_sub(p, d, start->b));
-  if (start->kind == DIM_KIND_MIN) return dim_max(p, dim_sub(p, d, start->a), dim_sub(p, d, start->b));
-  return dim_sub(p, d, start);
-}
-
-static Dim slice_forward(Infer *c, Dim d, Dim start, Dim end) {
-  DimPool *p = c->module->dims;
-  Dim s = slice_bound(c, start, d), e = slice_bound(c, end, d);
-  if (e == d) return slice_tail(c, d, s);
-  /* Two places of the same sign stay in order when both are clamped. */
-  bool ordered = dim_at_least(start, 0) == dim_at_least(end, 0) && dim_at_least(dim_sub(p, end, start), 0);
-  Dim length = dim_sub(p, e, s);
-  return ordered ? length : dim_max(p, length, number(c, 0));
+  Dim zero = number(c, 0), n = dim_sub(p, e.at, s.at);
+  if (!s.known || !e.known) return unknown(c);
+  if (!s.back && e.back) return dim_max(p, dim_add(p, d, n), zero);
+  Dim room = dim_max(p, s.back ? dim_add(p, d, e.at) : dim_sub(p, d, s.at), zero);
+  if (s.back == e.back && dim_at_least(n, 0)) return dim_min(p, n, room);
+  Dim first = s.back ? dim_max(p, dim_add(p, d, s.at), zero) : s.at;
+  Dim end = e.back ? room : dim_min(p, e.at, d);
+  return dim_max(p, dim_sub(p, end, first), zero);
 }
 
 static Dim slice_size(Infer *c, Dim d, Dim start, Dim end, Dim step) {
@@ -358,7 +358,8 @@ static Dim slice_size(Infer *c, Dim d, Dim start, Dim end, Dim step) {
     slice_resolve(d->constant, start->constant, end->constant, step->constant, &first, &count);
     return number(c, count);
   }
-  if (step->constant > 0) return dim_ceildiv(p, slice_forward(c, d, start, end), step);
+  if (step->constant > 0)
+    return dim_ceildiv(p, slice_forward(c, d, slice_bound(c, start), slice_bound(c, end)), step);
   bool all = (dim_is(start, -1) || past_any_end(start)) && before_any_start(end);
   return all ? dim_ceildiv(p, d, dim_sub(p, number(c, 0), step)) : unknown(c);
 }

@@ -123,6 +123,17 @@ static void test_slice(Test *t) {
   IS(slice(t, mask, list(t, 0), sizes(t, t->row), 1), "f32[row]");
   IS(slice(t, mask, sizes(t, t->row), sizes(t, add(t, t->row, num(t, 3))), 1), "f32[3]");
   IS(slice(t, mask, list(t, 0), sizes(t, t->seq), 1), "f32[min(1024,seq)]");
+  Dim minus_seq = dim_sub(t->module->dims, num(t, 0), t->seq);
+  IS(slice(t, i64_(t, add(t, t->past, t->seq)), sizes(t, minus_seq), list(t, far), 1), "i64[seq]");
+  IS(slice(t, x, list(t, 2), list(t, 5), 1), "i64[min(3,max(0,seq-2))]");
+  IS(slice(t, x, list(t, 5), list(t, 2), 1), "i64[0]");
+  IS(slice(t, x, list(t, -5), list(t, -2), 1), "i64[min(3,max(0,seq-2))]");
+  IS(slice(t, x, list(t, -2), list(t, -5), 1), "i64[max(0,max(0,seq-5)-max(0,seq-2))]");
+  IS(slice(t, x, list(t, 1), list(t, -2), 1), "i64[max(0,seq-3)]");
+  IS(slice(t, x, list(t, -4), list(t, 2), 1), "i64[max(0,min(2,seq)-max(0,seq-4))]");
+  Value *band = slice(t, mask, sizes(t, t->past), sizes(t, add(t, t->past, t->seq)), 1);
+  IS(band, "f32[min(seq,max(0,-past+1024))]");
+  IS(build(&t->b, OP_add, 1, INS(band, f32_(t, t->seq)), NO_ATTRS), "f32[seq]");
   IS(slice(t, ten, list(t, 2), list(t, 8), 4), "f32[2]");
   IS(slice(t, ten, list(t, 8), list(t, 2), 1), "f32[0]");
   IS(slice(t, ten, list(t, far), list(t, INT64_MIN), -3), "f32[4]");
