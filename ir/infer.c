@@ -185,13 +185,11 @@ static Dim trace_where(Trace *t, Dim c, Dim a, Dim b) {
   return a == b ? a : dim_unknown(t->dims);
 }
 
-/* Elementwise: rank 1 at most, or no broadcasting, so that element i meets element i (or the only one). */
+/* Operands of as many elements as the result have them in its order, whatever axes of size 1 there are. */
 static bool trace_elementwise(Trace *t, const Node *n, Ints *out) {
   Ints in[3];
   for (int k = 0; k < n->n_in; k++) {
-    const Value *v = n->in[k].value;
-    if (!trace(t, v, &in[k]) || (in[k].n != out->n && in[k].n != 1)) return false;
-    if (in[k].n == out->n && out->n > 1 && v->type->rank > 1 && n->out[0]->type->rank != v->type->rank) return false;
+    if (!trace(t, n->in[k].value, &in[k]) || (in[k].n != out->n && in[k].n != 1)) return false;
   }
   for (int i = 0; i < out->n; i++) {
     Dim x[3] = {0};

@@ -6,45 +6,34 @@
 
 enum { FLOATS = 1, INTS = 2, BOOLS = 4, NUMBERS = FLOATS | INTS };
 
-/* What an op computes with, where that is not any number. */
+/* What an op computes with: floats, unless it is here. */
 static int elements_of(Op op) {
   switch (op) {
-  case OP_floor:
-  case OP_ceil:
-  case OP_round:
-  case OP_sqrt:
-  case OP_exp:
-  case OP_log:
-  case OP_sin:
-  case OP_cos:
-  case OP_tan:
-  case OP_asin:
-  case OP_acos:
-  case OP_atan:
-  case OP_sinh:
-  case OP_cosh:
-  case OP_tanh:
-  case OP_asinh:
-  case OP_acosh:
-  case OP_atanh:
-  case OP_erf:
-  case OP_sigmoid:
-  case OP_softplus:
-  case OP_expm1:
-  case OP_gelu:
-  case OP_isnan:
-  case OP_isinf: return FLOATS;
+  case OP_neg:
+  case OP_abs:
+  case OP_sign:
+  case OP_add:
+  case OP_sub:
+  case OP_mul:
+  case OP_div:
+  case OP_mod:
+  case OP_pow:
+  case OP_min:
+  case OP_max:
+  case OP_fma:
+  case OP_lt:
+  case OP_le: return NUMBERS;
+  case OP_eq:
+  case OP_where:
+  case OP_cast:
+  case OP_bitcast: return NUMBERS | BOOLS;
   case OP_not:
   case OP_and:
   case OP_or:
   case OP_xor: return INTS | BOOLS;
   case OP_shl:
   case OP_shr: return INTS;
-  case OP_eq:
-  case OP_where:
-  case OP_cast:
-  case OP_bitcast: return NUMBERS | BOOLS;
-  default: return NUMBERS;
+  default: return FLOATS;
   }
 }
 

@@ -56,29 +56,35 @@ static bool bind_argument(Infer *c, Type declared, Type given, int i, bool check
   return true;
 }
 
-bool infer_call(Infer *c) {
-  const Func *f = node_attr(c->node, attr_slot(call, func))->func;
-  if (!f || f->level != LEVEL_TENSOR) return infer_error(c, "calls no function of tensors");
-  int n = f->symbols.n;
-  if (c->node->n_in != f->body->n_args || c->node->n_out != f->n_results)
-    return infer_error(c, "@%s has %d arguments and %d results, not %d and %d", f->name, f->body->n_args, f->n_results,
-                       c->node->n_in, c->node->n_out);
-  Dim *with = ARENA_ARRAY(c->module->arena, Dim, n);
+static bool call_types(Infer *c, const Func *f, Dim *with, int n) {
+  DimPool *p = c->module->dims;
   for (int check = 0; check < 2; check++) {
     for (int i = 0; i < c->node->n_in; i++) {
       if (!c->in[i]) return infer_error(c, "argument %d is left out", i);
       if (!bind_argument(c, f->body->arg[i]->type, c->in[i], i, check, with, n)) return false;
     }
     for (int i = 0; i < n && !check; i++)
-      if (!with[i]) with[i] = dim_unknown(c->module->dims);
+      if (!with[i]) with[i] = dim_unknown(p);
   }
   for (int i = 0; i < f->n_results; i++) {
     Dim dim[MAX_RANK];
     Type t = f->result[i];
-    for (int k = 0; k < t->rank; k++) dim[k] = dim_substitute(c->module->dims, t->dim[k], with, n);
+    for (int k = 0; k < t->rank; k++) dim[k] = dim_substitute(p, t->dim[k], with, n);
     c->out[i] = type_with_dims(c->module->types, t, t->rank, dim);
   }
   return true;
+}
+
+bool infer_call(Infer *c) {
+  const Func *f = node_attr(c->node, attr_slot(call, func))->func;
+  if (!f || f->level != LEVEL_TENSOR) return infer_error(c, "calls no function of tensors");
+  if (c->node->n_in != f->body->n_args || c->node->n_out != f->n_results)
+    return infer_error(c, "@%s has %d arguments and %d results, not %d and %d", f->name, f->body->n_args, f->n_results,
+                       c->node->n_in, c->node->n_out);
+  Arena *scratch = arena_new(); /* many calls of a function with many symbols must not add up */
+  bool ok = call_types(c, f, ARENA_ARRAY(scratch, Dim, f->symbols.n), f->symbols.n);
+  arena_free(scratch);
+  return ok;
 }
 
 /* ---- kernels ---- */
