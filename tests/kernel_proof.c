@@ -28,6 +28,7 @@ typedef struct Problem {
   KernelArg arg[MAX_ARGS];
   Dtype dtype[MAX_ARGS];
   float *expected; /* [elements of out] */
+  Vulkan *vulkan;  /* or NULL */
 } Problem;
 
 static double uniform(Problem *p) { /* in [-1, 1): xorshift */
@@ -326,27 +327,18 @@ static bool run_llvm(Func *f, const Problem *p, Diag *d) {
 static bool run_spirv(Func *f, const Problem *p, Diag *d) {
   SpirvKernel k;
   if (!spirv_emit_kernel(f, target_find("vulkan-1.2"), p->arena, d, &k)) return false;
-  Vulkan *v = vulkan_open(p->arena);
-  vulkan_run(v, f, &k, p->grid, p->arg);
-  vulkan_close(v);
+  vulkan_run(p->vulkan, f, &k, p->grid, p->arg);
   return true;
 }
 
-static bool always(void) { return true; }
-static bool has_host(void) { return jit_host_target() != NULL; }
-
-static bool has_vulkan(void) {
-  Arena *a = arena_new();
-  Vulkan *v = vulkan_open(a);
-  vulkan_close(v);
-  arena_free(a);
-  return v != NULL;
-}
+static bool always(Vulkan *v) { return (void)v, true; }
+static bool has_host(Vulkan *v) { return (void)v, jit_host_target() != NULL; }
+static bool has_vulkan(Vulkan *v) { return v != NULL; }
 
 static const struct {
   const char *name;
   unsigned runs; /* a bit a shape; the rest it refuses, with its name in front */
-  bool (*here)(void);
+  bool (*here)(Vulkan *);
   bool (*run)(Func *, const Problem *, Diag *);
   double tolerance; /* of portable texts against the interpreter */
 } backends[] = {
@@ -373,9 +365,9 @@ static bool check(const char *text, const char *backend, const char *against, Te
   return c.good;
 }
 
-static bool prove_run(int t, int b, uint64_t seed, Arena *a, float *first) {
+static bool prove_run(int t, int b, uint64_t seed, Arena *a, Vulkan *v, float *first) {
   Diag *d = diag_new(a);
-  Problem p = {.arena = a, .seed = seed, .grid = {1, 1, 1}};
+  Problem p = {.arena = a, .seed = seed, .grid = {1, 1, 1}, .vulkan = v};
   texts[t].make(&p);
   size_t size = (size_t)p.arg[p.out].elements * sizeof *first;
   memset(p.arg[p.out].memory, 0xFF, size);
@@ -404,15 +396,15 @@ static bool prove_refusal(int t, int b, Arena *a) {
   return refused;
 }
 
-static bool prove(int t, float *first) {
+static bool prove(int t, Vulkan *v, float *first) {
   bool good = true;
   for (uint64_t seed = 1; seed <= SEEDS; seed++)
     for (int b = 0; b < N_BACKENDS; b++) {
       Arena *a = arena_new();
-      if (!backends[b].here())
+      if (!backends[b].here(v))
         printf("SKIP %s via %s: not on this machine\n", texts[t].file, backends[b].name);
       else if (backends[b].runs & 1u << texts[t].shape)
-        good = prove_run(t, b, seed, a, first) && good;
+        good = prove_run(t, b, seed, a, v, first) && good;
       else
         good = prove_refusal(t, b, a) && good;
       arena_free(a);
@@ -420,7 +412,7 @@ static bool prove(int t, float *first) {
   return good;
 }
 
-/* ---- the same object file from the same texts ---- */
+/* ---- the same object file and modules from the same texts ---- */
 
 /* All texts that this target takes, in one module. */
 static LlvmModule *emit_all(Arena *a, const Target *target) {
@@ -448,11 +440,32 @@ static bool prove_repeatable(void) {
   return good;
 }
 
+static bool prove_spirv_repeatable(void) {
+  bool good = true;
+  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+    if (texts[t].shape == CPU) continue;
+    Arena *a = arena_new();
+    Func *f = read_kernel(a, diag_new(a), texts[t].file);
+    SpirvKernel k[2];
+    for (int i = 0; i < 2; i++) ensure(spirv_emit_kernel(f, target_find("vulkan-1.2"), a, diag_new(a), &k[i]));
+    bool same = k[0].n_words == k[1].n_words && memcmp(k[0].word, k[1].word, k[0].n_words * 4) == 0;
+    if (!same) printf("FAIL %s gives two SPIR-V modules\n", texts[t].file);
+    good = good && same;
+    arena_free(a);
+  }
+  return good;
+}
+
 int main(void) {
   int failed = 0, n = (int)(sizeof texts / sizeof *texts);
   float *first = calloc(MAX_OUT, sizeof *first); /* what the interpreter gave */
-  for (int t = 0; first && t < n; t++) failed += !prove(t, first);
+  Arena *a = arena_new();
+  Vulkan *v = vulkan_open(a);
+  for (int t = 0; first && t < n; t++) failed += !prove(t, v, first);
+  vulkan_close(v);
+  arena_free(a);
   free(first);
   printf("%d texts passed, %d failed\n", n - failed, failed);
-  return !prove_repeatable() || failed;
+  failed += !prove_repeatable() + !prove_spirv_repeatable();
+  return failed != 0;
 }
