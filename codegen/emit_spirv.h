@@ -6,8 +6,8 @@
 #include "ir/target.h"
 
 /* A module with one entry point, `main`. Its memory arguments are storage buffers of set 0, bound by number in their
- * order among themselves; its other arguments are push constants, 32 bits each in their order among themselves: an f32's
- * bits, an integer's low ones. A workgroup is a workgroup. */
+ * order among themselves; its other arguments are push constants, 32 bits each in their order among themselves: an
+ * integer's low ones, a narrower type's bits with zeros above. An invocation is an invocation. */
 typedef struct SpirvKernel {
   const uint32_t *word;
   size_t n_words;

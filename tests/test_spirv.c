@@ -9,6 +9,7 @@
 #include "codegen/spirv_writer.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
+#include "ir/verify.h"
 #include "tolerance.h"
 #include "vulkan_run.h"
 
@@ -221,7 +222,7 @@ static void fill(KernelArg *arg, Dtype t, int j) {
 
 static Func *parse(Arena *a, Diag *d, const char *text, int64_t size) {
   Module *m = text_parse(a, d, "case", text, (size_t)size);
-  return m && m->funcs.n == 1 ? m->funcs.at[0] : NULL;
+  return m && m->funcs.n == 1 && verify_module(m) ? m->funcs.at[0] : NULL;
 }
 
 static bool run_case(const Case *c, const char *text, int64_t size, Arena *a, Vulkan *v, Diag *d) {
@@ -264,87 +265,25 @@ static int test_case(const Case *c, Vulkan *v) {
   return !good;
 }
 
-/* ---- whole kernels: workgroups, memory in several units, every place ---- */
+/* ---- whole kernels ---- */
 
-typedef struct Kernel {
-  int64_t groups;
-  const char *text; /* of two arguments: n numbers in, and as many out */
-} Kernel;
+enum { KERNEL_BYTES = 1 << 18, MAX_SCALARS = 8, GROUPS = 64 };
 
-enum { KERNEL_BYTES = 4096 };
-
-// clang-format off
-static const Kernel kernels[] = {
-  /* A workgroup turns 64 numbers around, through memory. */
-  {16, "kernel @turn workgroup(64, 1, 1) (%x: buf<f32>, %y: buf<f32>) {\n"
-       " %s = workgroup_memory type=f32 elements=64 : shared<f32,64>\n"
-       " %g = group_id : index\n %l = local_id : index\n %n = imm 64 : index\n %last = imm 63 : index\n"
-       " %b = mul %g, %n : index\n %i = add %b, %l : index\n %v = load %x, %i : f32\n store %s, %l, %v\n barrier\n"
-       " %m = sub %last, %l : index\n %w = load %s, %m : f32\n store %y, %i, %w\n return\n}"},
-  /* Sums by halves, with a barrier in a loop, and workgroup memory of a narrow type beside. */
-  {8, "kernel @tree workgroup(32, 1, 1) (%x: buf<i32>, %y: buf<i32>) {\n"
-      " %s = workgroup_memory type=i32 elements=32 : shared<i32,32>\n"
-      " %t = workgroup_memory type=i8 elements=32 : shared<i8,32>\n"
-      " %g = group_id : index\n %l = local_id : index\n %n = imm 32 : index\n %zero = imm 0 : index\n"
-      " %one = imm 1 : index\n %five = imm 5 : index\n %sixteen = imm 16 : index\n"
-      " %b = mul %g, %n : index\n %i = add %b, %l : index\n %v = load %x, %i : i32\n store %s, %l, %v\n"
-      " %v8 = cast %v to=i8 : i8\n store %t, %l, %v8\n barrier\n"
-      " for %zero, %five, %one (%k: index) {\n"
-      "  %half = shr %sixteen, %k : index\n %in = lt %l, %half : bool\n"
-      "  when %in { %o = add %l, %half : index\n %p = load %s, %l : i32\n %q = load %s, %o : i32\n"
-      "   %sum = add %p, %q : i32\n store %s, %l, %sum\n yield } { yield }\n barrier\n yield }\n"
-      " %all = load %s, %zero : i32\n %m = xor %l, %one : index\n %u = load %t, %m : i8\n %u32 = cast %u to=i32 : i32\n"
-      " %r = add %all, %u32 : i32\n store %y, %i, %r\n return\n}"},
-  /* A buffer that carries what the workgroup shares. */
-  {8, "kernel @through workgroup(32, 1, 1) (%x: buf<i32>, %y: buf<i32>) {\n"
-      " %g = group_id : index\n %l = local_id : index\n %n = imm 32 : index\n %one = imm 1 : index\n"
-      " %b = mul %g, %n : index\n %i = add %b, %l : index\n %v = load %x, %i : i32\n store %y, %i, %v\n barrier\n"
-      " %m = xor %i, %one : index\n %w = load %y, %m : i32\n barrier\n %r = sub %w, %v : i32\n store %y, %i, %r\n return\n}"},
-  /* Bytes read as words and as vectors, aligned and not. */
-  {64, "kernel @units (%x: buf<u8>, %y: buf<u8>) {\n"
-       " %g = group_id : index\n %n = imm 16 : index\n %four = imm 4 : index\n %eight = imm 8 : index\n %one = imm 1 : index\n"
-       " %i = mul %g, %n : index\n %a = load %x, %i lanes=4 as=u32 align=16 : u32x4\n %b = load %x, %i lanes=4 align=4 : u8x4\n"
-       " %j = add %i, %one : index\n %c = load %x, %j as=u32 : u32\n %d = load %x, %i lanes=2 as=f16 align=2 : f16x2\n"
-       " %e = extract %a lane=3 : u32\n %f = xor %e, %c : u32\n %h = bitcast %f to=u8 : u8x4\n %k = add %h, %b : u8x4\n"
-       " %m = bitcast %d to=u32 : u32\n %o = bitcast %m to=i8 : i8x4\n %p = bitcast %o to=u8 : u8x4\n"
-       " %l = load %x, %i as=i16 align=8 : i16\n %q = bitcast %l to=u8 : u8x2\n %s = pack %q, %q : u8x4\n"
-       " %i4 = add %i, %four : index\n %i8 = add %i, %eight : index\n %i12 = add %i8, %four : index\n"
-       " store %y, %i, %k align=16\n store %y, %i4, %p align=2\n store %y, %i8, %s\n store %y, %i12, %b\n return\n}"},
-  {64, "kernel @vectors (%x: buf<f32>, %y: buf<f32>) {\n"
-       " %g = group_id : index\n %n = imm 8 : index\n %three = imm 3 : index\n %four = imm 4 : index\n %i = mul %g, %n : index\n"
-       " %a = load %x, %i lanes=4 align=16 : f32x4\n %j = add %i, %four : index\n %b = load %x, %j lanes=3 : f32x3\n"
-       " %k = add %j, %three : index\n %c = load %x, %k : f32\n store %y, %i, %c\n"
-       " %two = imm 2 : index\n %one = imm 1 : index\n %i1 = add %i, %one : index\n store %y, %i1, %b\n store %y, %j, %a align=16\n return\n}"},
-  {128, "kernel @halves (%x: buf<f16>, %y: buf<f16>) {\n"
-        " %g = group_id : index\n %n = imm 4 : index\n %i = mul %g, %n : index\n %a = load %x, %i lanes=4 align=8 : f16x4\n"
-        " %b = cast %a to=f32 : f32x4\n %c = imm 1.375 : f32x4\n %d = mul %b, %c : f32x4\n %e = cast %d to=f16 : f16x4\n"
-        " %f = extract %e lane=1 lanes=3 : f16x3\n %h = extract %e lane=0 : f16\n %three = imm 3 : index\n %k = add %i, %three : index\n"
-        " store %y, %i, %f\n store %y, %k, %h\n return\n}"},
-  /* Every place of a grid, along every axis. */
-  {4, "kernel @places workgroup(4, 2, 2) (%x: buf<i32>, %y: buf<i32>) {\n"
-      " %a = group_id : index\n %b = group_id axis=1 : index\n %c = groups : index\n %d = groups axis=2 : index\n"
-      " %e = local_id : index\n %f = local_id axis=1 : index\n %h = local_id axis=2 : index\n"
-      " %four = imm 4 : index\n %two = imm 2 : index\n %sixteen = imm 16 : index\n"
-      " %i0 = mul %a, %sixteen : index\n %i1 = mul %h, %two : index\n %i2 = add %i1, %f : index\n %i3 = mul %i2, %four : index\n"
-      " %i4 = add %i3, %e : index\n %i = add %i0, %i4 : index\n %s0 = add %b, %c : index\n %s = add %s0, %d : index\n"
-      " %t = mul %s, %i : index\n %u = cast %t to=i32 : i32\n store %y, %i, %u\n return\n}"},
-};
-// clang-format on
-
-static bool run_kernel(const Kernel *k, Arena *a, Vulkan *v, Diag *d) {
-  const char *text = arena_printf(a, "lathe 1\n%s\n", k->text);
-  Func *f = parse(a, d, text, (int64_t)strlen(text));
+/* A kernel of tests/spirv: of KERNEL_BYTES of numbers in, as many out, and of scalars, which get these bits. */
+static bool run_kernel(Func *f, Arena *a, Vulkan *v, Diag *d) {
+  static const uint64_t scalar[MAX_SCALARS] = {77, 0x3fc00000, 0xf0, 0xfedc, 1, 0xc200, 0xfffffffe, 5};
   SpirvKernel code;
-  if (!f || !spirv_emit_kernel(f, target_find("vulkan-1.2"), a, d, &code)) return false;
+  if (!spirv_emit_kernel(f, target_find("vulkan-1.2"), a, d, &code)) return false;
   Dtype t = f->body->arg[0]->type->dtype;
-  int64_t n = KERNEL_BYTES * 8 / dtype_bits(t), grid[] = {k->groups, 1, 1};
-  KernelArg arg[2];
-  for (int j = 0; j < 2; j++) arg[j] = (KernelArg){.memory = arena_alloc(a, ARGUMENT_BYTES), .elements = n};
+  int64_t n = KERNEL_BYTES * 8 / dtype_bits(t), grid[] = {GROUPS, 1, 1};
+  KernelArg arg[2 + MAX_SCALARS];
+  for (int j = 0; j < 2; j++) arg[j] = (KernelArg){.memory = arena_alloc(a, KERNEL_BYTES), .elements = n};
+  for (int j = 0; j < MAX_SCALARS; j++) arg[2 + j] = (KernelArg){.bits = scalar[j]};
   fill(&arg[0], t, 0);
   void *want = arg[1].memory;
-  if (!interp_kernel(f, grid, 2, arg, d)) return false;
+  if (!interp_kernel(f, grid, f->body->n_args, arg, d)) return false;
   if (!v) return true;
-  arg[1].memory = arena_alloc(a, ARGUMENT_BYTES);
+  arg[1].memory = arena_alloc(a, KERNEL_BYTES);
   vulkan_run(v, f, &code, grid, arg);
   Tensor *got_t = tensor_over(t, 1, &n, arg[1].memory), *want_t = tensor_over(t, 1, &n, want);
   Comparison c = compare_exact(got_t, want_t);
@@ -353,13 +292,21 @@ static bool run_kernel(const Kernel *k, Arena *a, Vulkan *v, Diag *d) {
   return c.good || diag_error(d, f->loc, "@%s: %s", f->name, c.why);
 }
 
-static int test_kernel(const Kernel *k, Vulkan *v) {
-  Arena *a = arena_new();
+/* Returns how many failed. */
+static int test_kernels(Arena *a, Vulkan *v, const char *path, int *n) {
+  enum { MOST = 1 << 16 };
+  char *text = arena_alloc(a, MOST);
+  FILE *file = fopen(path, "rb");
+  if (!file) fatal_resource("cannot open %s", path);
+  size_t size = fread(text, 1, MOST, file);
+  fclose(file);
   Diag *d = diag_new(a);
-  bool good = run_kernel(k, a, v, d);
-  if (!good) diag_flush(d, stdout, false);
-  arena_free(a);
-  return !good;
+  Module *m = text_parse(a, d, path, text, size);
+  *n = m && verify_module(m) ? m->funcs.n : 0;
+  for (int i = 0; i < *n; i++) run_kernel(m->funcs.at[i], a, v, d);
+  int failed = diag_errors(d);
+  diag_flush(d, stdout, false);
+  return failed;
 }
 
 /* ---- refusals ---- */
@@ -425,12 +372,13 @@ int main(void) {
   int failed = test_writer(a) + test_all_refusals(a);
 #define each(table) for (size_t i = 0; i < sizeof table / sizeof *table; i++)
   each(cases) failed += test_case(&cases[i], v);
-  each(kernels) failed += test_kernel(&kernels[i], v);
+  int n_kernels;
+  failed += test_kernels(a, v, "tests/spirv/kernels.ir", &n_kernels);
   each(refusals) failed += test_refusal(&refusals[i]);
 #undef each
-  printf("%s: %zu cases, %zu kernels, %zu refusals; %d failed\n",
+  printf("%s: %zu cases, %d kernels, %zu refusals; %d failed\n",
          v ? vulkan_device(v) : "no Vulkan device, so emitted and validated only", sizeof cases / sizeof *cases,
-         sizeof kernels / sizeof *kernels, sizeof refusals / sizeof *refusals, failed);
+         n_kernels, sizeof refusals / sizeof *refusals, failed);
   vulkan_close(v);
   arena_free(a);
   return failed != 0;
