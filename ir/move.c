@@ -76,7 +76,11 @@ int tensor_numbers(const Tensor *t, int max, int64_t *out) {
   return (int)t->count;
 }
 
-static int64_t clamp(int64_t v, int64_t lo, int64_t hi) { return v > hi ? hi : v < lo ? lo : v; }
+/* hi where the two cross, as they do in an axis without elements. */
+static int64_t clamp(int64_t v, int64_t lo, int64_t hi) {
+  if (v < lo) v = lo;
+  return v > hi ? hi : v;
+}
 
 void slice_resolve(int64_t d, int64_t start, int64_t end, int64_t step, int64_t *first, int64_t *count) {
   if (start < 0) start += d;

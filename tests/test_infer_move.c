@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "ir/ir.h"
+#include "ir/move.h"
 
 typedef struct Test {
   Arena *arena;
@@ -144,6 +145,48 @@ static void test_slice(Test *t) {
   REFUSED(slice(t, ten, list(t, 0, 1), list(t, 1, 2), 1), "operand 3 (axes) has 1 numbers, where the others have 2");
 }
 
+/* For every size, the symbolic one says what the slice really has. */
+static void same_for_all_sizes(Test *t, int64_t start, int64_t end, int64_t step) {
+  Value *y = slice(t, i64_(t, t->seq), list(t, start), list(t, end), step);
+  for (int64_t seq = 0; seq < 9; seq++) {
+    int64_t value[3] = {seq, -1, -1}, first, want, have = -1;
+    slice_resolve(seq, start, end, step, &first, &want);
+    if (dim_eval(y->type->dim[0], value, 3, &have) && have == want) continue;
+    fprintf(stderr, "%s: [%" PRId64 ":%" PRId64 ":%" PRId64 "] of %" PRId64 " has %" PRId64 ", and %s is %" PRId64 "\n",
+            __FILE__, start, end, step, seq, want, type_text(t->arena, y->type), have);
+    failures++;
+  }
+}
+
+static void test_slices(Test *t) {
+  for (int64_t start = -6; start <= 6; start++)
+    for (int64_t end = -6; end <= 6; end++)
+      for (int64_t step = 1; step <= 3; step++) {
+        same_for_all_sizes(t, start, end, step);
+        same_for_all_sizes(t, start, INT64_MAX, step);
+        same_for_all_sizes(t, INT64_MIN, end, step);
+      }
+  for (int64_t step = -3; step < 0; step++) same_for_all_sizes(t, -1, INT64_MIN, step);
+}
+
+static void test_equal_parts(Test *t) {
+  for (int n = 1; n <= 5; n++) {
+    Value *y = build(&t->b, OP_split, n, INS(i64_(t, t->seq)), NO_ATTRS);
+    for (int64_t seq = 0; seq < 12; seq++) {
+      int64_t part = (seq + n - 1) / n, left = seq, have;
+      for (int i = 0; i < n; i++) {
+        int64_t want = part < left ? part : left;
+        left -= want;
+        Dim d = value_sibling(y, i)->type->dim[0];
+        if (dim_eval(d, (int64_t[]){seq, -1, -1}, 3, &have) && have == want) continue;
+        fprintf(stderr, "%s: part %d of %d of %" PRId64 " has %" PRId64 ", and not %s\n", __FILE__, i, n, seq, want,
+                dim_text(t->arena, d));
+        failures++;
+      }
+    }
+  }
+}
+
 /* ---- the others that move elements ---- */
 
 static void test_join_and_cut(Test *t) {
@@ -270,8 +313,9 @@ static void test_reduce(Test *t) {
 }
 
 int main(void) {
-  static void (*const tests[])(Test *) = {test_reshape, test_axes_of_one, test_slice,   test_join_and_cut, test_spread,
-                                          test_range,   test_gather,      test_scatter, test_reduce};
+  static void (*const tests[])(Test *) = {test_reshape,     test_axes_of_one,  test_slice,  test_slices,
+                                          test_equal_parts, test_join_and_cut, test_spread, test_range,
+                                          test_gather,      test_scatter,      test_reduce};
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     Test t = test_new();
     tests[i](&t);

@@ -78,6 +78,7 @@ def slices(f):
     case("slice_past_the_end", x, [(0, 2, 100, 1), (1, -100, 3, 1)])
     case("slice_nothing", x, [(0, 4, 2, 1)])
     case("slice_huge_steps", x, [(0, 3, 2**63 - 1, 2**63 - 1), (1, 3, -(2**63), -(2**63))])
+    case("slice_nothing_backwards", np.zeros(0, np.float32), [(0, -1, -(2**63), -1)])
     case("slice_four_bits", of(u4, 3, 5), [(1, 1, 4, 2)])
     for i in range(12):
         cuts = []
