@@ -15,6 +15,16 @@
 /* How many elements one workgroup computes where nothing else divides the work. */
 enum { CHUNK = 4096 };
 
+#define ELEMENT(op, name) [OP_##op] = {.element = element_##name},
+#define KERNEL(op, name) [OP_##op] = {.kernel = lower_##name},
+static const LowerRow rows[OP_count] = {
+#include "passes/lower.def"
+};
+#undef ELEMENT
+#undef KERNEL
+
+const LowerRow *lower_row(Op op) { return &rows[op]; }
+
 /* ---- sizes and places ---- */
 
 Value *kernel_size(Kernel *k, Dim d) {

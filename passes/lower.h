@@ -16,12 +16,18 @@ typedef Value *(*LowerElement)(Kernel *k, const Node *n, int result, Value *cons
 /* The whole kernel: it stores the results, and gives the grid. False: it cannot, and the op stays as it is. */
 typedef bool (*LowerKernel)(Kernel *k, const Node *n);
 
+/* A row of lower.def: one of the two, or neither where the op is not lowered. */
 typedef struct LowerRow {
   LowerElement element;
   LowerKernel kernel;
 } LowerRow;
 
-/* Where an op is lowered: NULLs where it is not. */
+#define ELEMENT(op, name) Value *element_##name(Kernel *k, const Node *n, int result, Value *const *index);
+#define KERNEL(op, name) bool lower_##name(Kernel *k, const Node *n);
+#include "passes/lower.def"
+#undef ELEMENT
+#undef KERNEL
+
 const LowerRow *lower_row(Op op);
 
 struct Kernel {

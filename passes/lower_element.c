@@ -5,7 +5,7 @@
 /* ---- arithmetic ---- */
 
 /* The op itself, on scalars. 16-bit floats are computed in f32 and rounded after each op, as the reference does. */
-static Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *index) {
   Type t = n->out[result]->type;
   Value *x[3];
   AttrArg attr[8];
@@ -16,28 +16,28 @@ static Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *co
   return kernel_narrow(k, v, t->dtype);
 }
 
-static Value *element_cast(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_cast(Kernel *k, const Node *n, int result, Value *const *index) {
   Value *x = kernel_widen(k, kernel_pull(k, node_in(n, 0), index));
   return kernel_narrow(k, kb_cast(&k->b, x, kernel_wide(n->out[result]->type->dtype)), n->out[result]->type->dtype);
 }
 
-static Value *element_bits(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_bits(Kernel *k, const Node *n, int result, Value *const *index) {
   Dtype to = n->out[result]->type->dtype;
   return build(&k->b, OP_bitcast, 1, INS(kernel_pull(k, node_in(n, 0), index)), ATTRS(at_i(bitcast, to, (int64_t)to)));
 }
 
-static Value *element_same(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_same(Kernel *k, const Node *n, int result, Value *const *index) {
   (void)result;
   return kernel_pull(k, node_in(n, 0), index);
 }
 
 /* ---- movement ---- */
 
-static Value *element_expand(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_expand(Kernel *k, const Node *n, int result, Value *const *index) {
   return kernel_pull_broadcast(k, node_in(n, 0), n->out[result]->type, index);
 }
 
-static Value *element_transpose(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_transpose(Kernel *k, const Node *n, int result, Value *const *index) {
   Value *from[MAX_RANK];
   int rank = n->out[result]->type->rank;
   for (int i = 0; i < rank; i++) {
@@ -66,7 +66,7 @@ static Value *matmul_operand(Kernel *k, const Value *v, int batch, Value *const 
   return kernel_pull(k, v, own);
 }
 
-static Value *element_matmul(Kernel *k, const Node *n, int result, Value *const *index) {
+Value *element_matmul(Kernel *k, const Node *n, int result, Value *const *index) {
   const Value *x = node_in(n, 0), *w = node_in(n, 1);
   Type t = n->out[result]->type;
   bool rows = x->type->rank > 1, columns = w->type->rank > 1;
@@ -84,26 +84,3 @@ static Value *element_matmul(Kernel *k, const Node *n, int result, Value *const 
   kb_for_end(&k->b, &f, 1, &next);
   return kernel_narrow(k, f.out[0], t->dtype);
 }
-
-// clang-format off
-#define ARITHMETIC(op) [OP_##op] = {element_arithmetic, NULL}
-static const LowerRow rows[OP_count] = {
-  ARITHMETIC(neg), ARITHMETIC(abs), ARITHMETIC(sign), ARITHMETIC(floor), ARITHMETIC(ceil), ARITHMETIC(round),
-  ARITHMETIC(sqrt), ARITHMETIC(exp), ARITHMETIC(log), ARITHMETIC(sin), ARITHMETIC(cos), ARITHMETIC(tan),
-  ARITHMETIC(asin), ARITHMETIC(acos), ARITHMETIC(atan), ARITHMETIC(sinh), ARITHMETIC(cosh), ARITHMETIC(tanh),
-  ARITHMETIC(asinh), ARITHMETIC(acosh), ARITHMETIC(atanh), ARITHMETIC(erf), ARITHMETIC(sigmoid), ARITHMETIC(softplus),
-  ARITHMETIC(expm1), ARITHMETIC(gelu), ARITHMETIC(not), ARITHMETIC(isnan), ARITHMETIC(isinf), ARITHMETIC(add),
-  ARITHMETIC(sub), ARITHMETIC(mul), ARITHMETIC(div), ARITHMETIC(mod), ARITHMETIC(pow), ARITHMETIC(min), ARITHMETIC(max),
-  ARITHMETIC(and), ARITHMETIC(or), ARITHMETIC(xor), ARITHMETIC(shl), ARITHMETIC(shr), ARITHMETIC(eq), ARITHMETIC(lt),
-  ARITHMETIC(le), ARITHMETIC(where), ARITHMETIC(fma),
-  [OP_cast]       = {element_cast, NULL},
-  [OP_bitcast]    = {element_bits, NULL},
-  [OP_debug_name] = {element_same, NULL},
-  [OP_expand]     = {element_expand, NULL},
-  [OP_transpose]  = {element_transpose, NULL},
-  [OP_matmul]     = {element_matmul, NULL},
-};
-#undef ARITHMETIC
-// clang-format on
-
-const LowerRow *lower_row(Op op) { return &rows[op]; }
