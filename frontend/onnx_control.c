@@ -333,6 +333,7 @@ bool onnx_import_scan(OnnxCall *c) {
 bool onnx_import_scan_batch(OnnxCall *c) {
   LoopPlan l;
   Arena *a = c->importer->arena;
+  if (c->n_in < 2) return onnx_invalid(c, "it has %d operands, and needs 2", c->n_in);
   if (c->in[0]) return onnx_refuse(c, "convert the model to opset 9 or newer", "sequence_lens is given");
   if (!plan_scan(c, &l, 1) || !scan_directions(c, "directions", l.n_slices, &l.slice_reverse)) return false;
   for (int i = 1; i < c->n_in; i++)

@@ -135,12 +135,9 @@ static bool check_attributes(OnnxCall *c, const OnnxRow *row) {
   return ok;
 }
 
-/* How many of the first operands may not be left out. Loop's and Scan's first ones may, and so may some in the middle of
- * com.microsoft's, whose importers look themselves. */
+/* How many of the first operands may not be left out: all, of an operator that takes one or more of a kind. */
 static int required_operands(const OnnxCall *c, const OnnxRow *row) {
-  if (row->import == onnx_import_loop || row->import == onnx_import_scan_batch) return 0;
-  if (*row->domain) return row->min_in > 0;
-  return row->max_in == OP_MANY ? c->n_in : row->min_in;
+  return row->min_in > 0 && row->max_in == OP_MANY ? c->n_in : row->min_in;
 }
 
 static bool check_row(OnnxCall *c, const OnnxRow *row) {

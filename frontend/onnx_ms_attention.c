@@ -252,7 +252,7 @@ static bool grouped_operands(OnnxCall *c, Grouped *g) {
   if (!positive(c, "num_heads", &g->heads) || !positive(c, "kv_num_heads", &g->kv_heads) || !onnx_typed(c))
     return false;
   if (!onnx_need_rank(c, c->in[0], 3, "query")) return false;
-  if (!c->in[5] || !c->in[6]) return onnx_invalid(c, "seqlens_k and total_sequence_length are needed");
+  if (!onnx_in(c, 5) || !onnx_in(c, 6)) return onnx_invalid(c, "seqlens_k and total_sequence_length are needed");
   if (!onnx_in(c, 1) != !onnx_in(c, 2)) return onnx_invalid(c, "key and value come together");
   if (onnx_in(c, 1) && (!onnx_need_rank(c, c->in[1], 3, "key") || !onnx_need_rank(c, c->in[2], 3, "value")))
     return false;

@@ -84,6 +84,9 @@ bool onnx_import_ms_embed_layer_norm(OnnxCall *c) {
   if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *ids = c->in[0], *segments = onnx_in(c, 1), *segment_table = onnx_in(c, 4), *places = onnx_in(c, 8);
+  const int needed[] = {2, 3, 5, 6};
+  for (int i = 0; i < 4; i++)
+    if (!onnx_in(c, needed[i])) return onnx_invalid(c, "operand %d is left out, and is needed", needed[i]);
   if (!onnx_need_rank(c, ids, 2, "input_ids")) return false;
   if (!segments != !segment_table) return onnx_invalid(c, "segment_ids and segment_embedding come together");
   Value *sum = b_add(b, rows(b, c->in[2], ids), rows(b, c->in[3], places ? places : b_iota(b, b_dim(b, ids, 1))));

@@ -18,6 +18,7 @@ static bool activation(OnnxCall *c, const Experts *e, const char **act) {
   return true;
 }
 
+/* ONNX Runtime's CPU kernel of QMoE normalises the weights whether or not it is told to; here the attribute holds. */
 static bool mixture(OnnxCall *c, const Experts *e) {
   const char *act;
   if (!activation(c, e, &act)) return false;
@@ -77,12 +78,13 @@ bool onnx_import_ms_qmoe(OnnxCall *c) {
   if (!onnx_word(c, "quant_type", "int", "int", &type) || !onnx_typed(c)) return false;
   if (onnx_int(c, "weights_prepacked", -1) > 0)
     return onnx_refuse(c, "export the model without prepacking", "the weights are packed for one machine");
+  if (!onnx_in(c, 5)) return onnx_invalid(c, "fc2_experts_weights are missing");
   for (int i = 15; i < c->n_in; i++)
     if (c->in[i]) return onnx_refuse(c, "quantise to integers", "scales of floating-point weights are given");
   const Experts e = {
       .w1 = quantised(c, c->in[2], onnx_in(c, 3), onnx_in(c, 11), "fc1_expert_weight_bits"),
       .b1 = onnx_in(c, 4),
-      .w2 = quantised(c, c->in[5], onnx_in(c, 6), onnx_in(c, 12), "fc2_expert_weight_bits"),
+      .w2 = quantised(c, onnx_in(c, 5), onnx_in(c, 6), onnx_in(c, 12), "fc2_expert_weight_bits"),
       .b2 = onnx_in(c, 7),
       .w3 = quantised(c, onnx_in(c, 8), onnx_in(c, 9), onnx_in(c, 13), "fc3_expert_weight_bits"),
       .b3 = onnx_in(c, 10),

@@ -169,6 +169,7 @@ static bool stash_is_known(OnnxCall *c) {
 /* [c,1,1..]: a value per channel, against a tensor of this rank with channels on axis 1. */
 static Value *per_channel(Builder *b, Value *v, int rank) {
   Dim d[MAX_RANK];
+  if (rank < 2) return v;
   d[0] = b_dim(b, v, 0);
   for (int i = 1; i < rank - 1; i++) d[i] = b_size(b, 1);
   return b_reshape(b, v, rank - 1, d);

@@ -47,7 +47,7 @@ bool onnx_const_ints(OnnxCall *c, Value *v, int max, int64_t *out, int *n);
 bool onnx_const_float(OnnxCall *c, Value *v, double *out);
 
 /* A row of the table: which operator, from which opset of its domain on (the newest row that is old enough applies), how
- * many operands and results, which attributes it may have ("axis keepdims"), and who imports it. */
+ * many operands (the first min_in must be given; those behind may be left out) and results, which attributes it may have ("axis keepdims"), and who imports it. */
 typedef struct OnnxRow {
   const char *domain, *type;
   int since;
