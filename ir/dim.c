@@ -11,7 +11,7 @@
 #include "ir/intern.h"
 #include "ir/text_lex.h"
 
-enum { MAX_TERMS = 100, MAX_ATOMS = 12, MAX_DEPTH = 16 };
+enum { MAX_TERMS = 100, MAX_ATOMS = 12, MAX_DEPTH = 16, MAX_SIZE = 2000 };
 
 struct DimPool {
   Interner exprs;
@@ -61,7 +61,24 @@ static const void *keep(Arena *a, const void *x) {
   return d;
 }
 
-static Dim intern(DimPool *p, const DimExpr *e) { return intern_find(&p->exprs, e); }
+static void weigh(DimExpr *e) {
+  e->size = 1;
+  if (e->a) {
+    e->size += e->a->size + e->b->size;
+    e->depth = 1 + (e->a->depth > e->b->depth ? e->a->depth : e->b->depth);
+  }
+  for (int i = 0; i < e->n_terms; i++)
+    for (int k = 0; k < e->term[i].n_atoms; k++) {
+      e->size += e->term[i].atom[k]->size;
+      if (e->term[i].atom[k]->depth > e->depth) e->depth = e->term[i].atom[k]->depth;
+    }
+}
+
+/* What shares its parts is small in memory, and may still be endless when it is walked over or written out. */
+static Dim intern(DimPool *p, DimExpr *e) {
+  weigh(e);
+  return e->size > MAX_SIZE || e->depth > MAX_DEPTH ? p->unknown : intern_find(&p->exprs, e);
+}
 
 DimPool *dim_pool_new(Arena *a) {
   DimPool *p = ARENA_NEW(a, DimPool);
@@ -112,20 +129,6 @@ static int compare_terms(const DimTerm *a, const DimTerm *b) {
   return 0;
 }
 
-static int depth(Dim d) {
-  int deep = 0;
-  if (d->a) {
-    int x = depth(d->a), y = depth(d->b);
-    deep = 1 + (x > y ? x : y);
-  }
-  for (int i = 0; i < d->n_terms; i++)
-    for (int k = 0; k < d->term[i].n_atoms; k++) {
-      int x = depth(d->term[i].atom[k]);
-      if (x > deep) deep = x;
-    }
-  return deep;
-}
-
 /* ---- sums ---- */
 
 /* A sum being put together: terms sorted, equal atoms merged. */
@@ -139,10 +142,11 @@ typedef struct Sum {
 
 static void sum_add_term(Sum *s, const DimTerm *t) {
   if (t->coef == 0 || s->unknown) return;
-  int at = 0, c = 1;
-  while (at < s->n && (c = compare_terms(&s->term[at], t)) < 0) at++;
-  if (at < s->n && c == 0) {
-    if (!checked_add(s->term[at].coef, t->coef, &s->term[at].coef)) s->unknown = true;
+  int at = s->n, c = 1; /* from the end, since terms mostly come in order */
+  while (at > 0 && (c = compare_terms(&s->term[at - 1], t)) > 0) at--;
+  if (at > 0 && c == 0) {
+    DimTerm *same = &s->term[at - 1];
+    if (!checked_add(same->coef, t->coef, &same->coef)) s->unknown = true;
     return; /* a coefficient that became 0 is dropped by sum_finish() */
   }
   if (s->n == MAX_TERMS || t->n_atoms > MAX_ATOMS) { s->unknown = true; return; }
@@ -243,7 +247,7 @@ Dim dim_mul(DimPool *p, Dim a, Dim b) {
 static int64_t floordiv(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 static Dim opaque(DimPool *p, DimKind kind, Dim a, Dim b) {
-  if (dim_is_unknown(a) || dim_is_unknown(b) || depth(a) >= MAX_DEPTH || depth(b) >= MAX_DEPTH) return p->unknown;
+  if (dim_is_unknown(a) || dim_is_unknown(b)) return p->unknown;
   return intern(p, &(DimExpr){.kind = kind, .a = a, .b = b});
 }
 

@@ -42,6 +42,7 @@ struct DimExpr {
   const DimTerm *term;
   const Symbol *symbol; /* SYMBOL */
   Dim a, b;             /* FLOORDIV, MOD, MIN, MAX */
+  int depth, size;      /* functions within functions; symbols and numbers */
 };
 
 DimPool *dim_pool_new(Arena *a);
@@ -49,7 +50,8 @@ DimPool *dim_pool_new(Arena *a);
 Dim dim_const(DimPool *p, int64_t v);
 Dim dim_symbol(DimPool *p, const Symbol *s);
 Dim dim_unknown(DimPool *p);
-/* UNKNOWN in, UNKNOWN out; so is anything that overflows 64 bits or grows past a hundred terms. */
+/* UNKNOWN in, UNKNOWN out; so is anything that overflows 64 bits or grows past a hundred terms or
+ * two thousand symbols. */
 Dim dim_add(DimPool *p, Dim a, Dim b);
 Dim dim_sub(DimPool *p, Dim a, Dim b);
 Dim dim_mul(DimPool *p, Dim a, Dim b);
