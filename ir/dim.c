@@ -263,24 +263,30 @@ static bool divide_term(const DimTerm *t, const DimTerm *m, Dim *atom, DimTerm *
   return k == m->n_atoms;
 }
 
-/* a/b where b is one term that divides every term of a, or NULL. */
+/* The term that comes first in the order of sums; of a number, the number. */
+static DimTerm leading_term(const Dim *d, DimTerm *one) {
+  const DimTerm *t;
+  if (terms_of(d, one, &t)) return t[0];
+  return (DimTerm){(*d)->constant, 0, NULL};
+}
+
+/* a/b where b divides a as a polynomial, or NULL: long division by leading terms. */
 static Dim divide_exactly(DimPool *p, Dim a, Dim b) {
-  DimTerm one_a, one_b;
-  const DimTerm *ta, *tb;
-  int na = terms_of(&a, &one_a, &ta), nb = terms_of(&b, &one_b, &tb);
-  DimTerm by = dim_is_const(b) ? (DimTerm){b->constant, 0, NULL} : nb == 1 ? tb[0] : (DimTerm){0};
-  if (by.coef == 0 || by.coef == -1 || (b->kind == DIM_KIND_SUM && !dim_is_const(b) && b->constant)) return NULL;
-  int64_t constant = a->kind == DIM_KIND_SUM ? a->constant : 0;
-  if (constant && (by.n_atoms || constant % by.coef)) return NULL;
-  Sum *s = &(Sum){.constant = constant / by.coef};
-  for (int i = 0; i < na; i++) {
+  enum { MAX_STEPS = 32 };
+  Dim quotient = dim_const(p, 0);
+  DimTerm one_a, one_b, q, by = leading_term(&b, &one_b);
+  if (by.coef == 0 || by.coef == -1) return NULL;
+  for (int i = 0; i < MAX_STEPS && !dim_is(a, 0) && !dim_is_unknown(a); i++) {
     Dim atom[MAX_ATOMS];
-    DimTerm q;
-    if (!divide_term(&ta[i], &by, atom, &q)) return NULL;
+    DimTerm lead = leading_term(&a, &one_a);
+    if (!divide_term(&lead, &by, atom, &q)) return NULL;
+    Sum *s = &(Sum){.constant = q.n_atoms ? 0 : q.coef};
     if (q.n_atoms) sum_add_term(s, &q);
-    else if (!checked_add(s->constant, q.coef, &s->constant)) return NULL;
+    Dim part = sum_finish(p, s);
+    quotient = dim_add(p, quotient, part);
+    a = dim_sub(p, a, dim_mul(p, part, b));
   }
-  return sum_finish(p, s);
+  return dim_is(a, 0) ? quotient : NULL;
 }
 
 /* What a number b > 1 divides of a, over b: floordiv(a,b) is this plus floordiv(a-b*this,b), where b divides no

@@ -83,13 +83,45 @@ static bool is_inside(const Kernel *k, const Value *v) {
   return v->def && (v->def == k->root || (k->inside && v->def->block == k->inside));
 }
 
-Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
-  const void *bytes;
-  if (one_number(v, &bytes)) return number(k, v->type->dtype, bytes);
-  if (is_inside(k, v)) return lower_row(v->def->op)->element(k, v->def, v->index, index);
+static bool is_within(const Block *b, const Block *outer) {
+  while (b && b != outer) b = b->parent ? b->parent->block : NULL;
+  return b;
+}
+
+/* How many indices a place has. */
+static int index_count(const Kernel *k, const Value *v) { return k->flat ? v->type->rank > 0 : v->type->rank; }
+
+static Value *known_element(const Kernel *k, const Value *v, Value *const *index) {
+  size_t size = (size_t)index_count(k, v) * sizeof *index;
+  for (int i = k->known.n - 1; i >= 0; i--) {
+    const Known *e = &k->known.at[i];
+    if (e->value == v && is_within(k->b.block, e->block) && (!size || memcmp(e->index, index, size) == 0)) return e->element;
+  }
+  return NULL;
+}
+
+static Value *know(Kernel *k, const Value *v, Value *const *index, Value *element) {
+  int n = index_count(k, v);
+  Value **copy = ARENA_ARRAY(k->scratch, Value *, n);
+  if (n) memcpy(copy, index, (size_t)n * sizeof *index);
+  vec_push(k->scratch, &k->known, ((Known){v, copy, element, k->b.block}));
+  return element;
+}
+
+static Value *load_element(Kernel *k, const Value *v, Value *const *index) {
   Value *memory = memory_of(k, v);
   ensure(memory);
   return kb_load(&k->b, memory, kernel_linear(k, v->type, index));
+}
+
+Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
+  const void *bytes;
+  if (one_number(v, &bytes)) return number(k, v->type->dtype, bytes);
+  Value *element = known_element(k, v, index);
+  if (element) return element;
+  if (is_inside(k, v)) element = lower_row(v->def->op)->element(k, v->def, v->index, index);
+  else element = load_element(k, v, index);
+  return know(k, v, index, element);
 }
 
 /* Where an operand's size may be 1 or the result's, only the run knows: the least of the index and size-1 is right for both. */
@@ -106,8 +138,29 @@ Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *i
   return kernel_pull(k, v, own);
 }
 
-void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
+static void store(Kernel *k, int result, Value *const *index, Value *x) {
   kb_store(&k->b, k->out_memory[result], kernel_linear(k, k->root->out[result]->type, index), x);
+}
+
+/* Is v the value `on`, or computed from it within the region? */
+static bool depends(const Kernel *k, const Value *v, const Value *on) {
+  if (v == on) return true;
+  if (!is_inside(k, v) || v->def == k->anchor) return false;
+  for (int i = 0; i < v->def->n_in; i++)
+    if (node_in(v->def, i) && depends(k, node_in(v->def, i), on)) return true;
+  return false;
+}
+
+void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
+  if (!k->anchor) {
+    store(k, result, index, x);
+    return;
+  }
+  const Node *end = block_terminator(k->inside);
+  const Value *given = k->anchor->out[result];
+  know(k, given, index, x);
+  for (int i = 0; i < end->n_in; i++)
+    if (depends(k, node_in(end, i), given)) store(k, i, index, kernel_pull(k, node_in(end, i), index));
 }
 
 Dtype kernel_wide(Dtype t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
@@ -143,7 +196,7 @@ void kernel_each(Kernel *k, const Node *n, Type t, int axis, KernelBody body) {
 static void store_elements(Kernel *k, const Node *end, Value **index) {
   for (int i = 0; i < k->root->n_out; i++) {
     const Value *v = k->inside ? node_in(end, i) : k->root->out[i];
-    kernel_store(k, i, index, kernel_pull(k, v, index));
+    store(k, i, index, kernel_pull(k, v, index));
   }
 }
 
@@ -212,10 +265,19 @@ static bool lower_elements(Kernel *k) {
 
 static bool is_tensor_of_memory(const Value *v) { return v->type->kind == TYPE_TENSOR && !v->type->encoded; }
 
+/* The op of a region that makes its own kernel; fusing puts at most one there. */
+static const Node *anchor_of(const Block *region) {
+  for (const Node *n = region->first; n; n = n->next)
+    if (n->op != OP_yield && lower_row(n->op)->kernel) return n;
+  return NULL;
+}
+
 static bool can_lower(const Node *n) {
   if (n->op == OP_fused) {
     for (const Node *inner = n->region[0]->first; inner; inner = inner->next)
-      if (inner->op != OP_yield && inner->op != OP_const && !lower_row(inner->op)->element) return false;
+      if (inner->op != OP_yield && inner->op != OP_const && !lower_row(inner->op)->element &&
+          (inner != anchor_of(n->region[0]) || inner->n_out != 1))
+        return false;
   } else if (!lower_row(n->op)->element && !lower_row(n->op)->kernel) {
     return false;
   }
@@ -310,8 +372,9 @@ static void launch(Lowering *l, Kernel *k, Node *n, Func *f) {
 }
 
 static bool write_kernel(Kernel *k) {
-  const LowerRow *row = lower_row(k->root->op);
-  bool good = k->root->op != OP_fused && row->kernel ? row->kernel(k, k->root) : lower_elements(k);
+  const Node *n = k->anchor ? k->anchor : k->root;
+  const LowerRow *row = lower_row(n->op);
+  bool good = n->op != OP_fused && row->kernel ? row->kernel(k, n) : lower_elements(k);
   if (good) build(&k->b, OP_return, 0, 0, NULL, NO_ATTRS);
   return good && diag_errors(k->module->diag) == 0;
 }
@@ -323,6 +386,7 @@ static void lower_node(Lowering *l, Node *n) {
   Kernel k = {.module = m, .scratch = l->scratch, .root = n, .inside = n->op == OP_fused ? n->region[0] : NULL};
   k.b = (Builder){.module = m, .func = f, .block = f->body, .loc = n->loc};
   f->loc = n->loc;
+  if (k.inside) k.anchor = anchor_of(k.inside);
   add_parameters(&k);
   bool good = write_kernel(&k);
   Func *had = good ? (drop_unread(&k), same_kernel(l, f)) : NULL;

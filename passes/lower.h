@@ -30,13 +30,23 @@ typedef struct LowerRow {
 
 const LowerRow *lower_row(Op op);
 
+/* An element that has been computed, or loaded: good in its block and those within. */
+typedef struct Known {
+  const Value *value;
+  Value **index;
+  Value *element;
+  const Block *block;
+} Known;
+
 struct Kernel {
   Module *module;
   Arena *scratch;
   Builder b;
   const Node *root;
   Block *inside; /* of a fused region: its values are computed, not loaded */
+  const Node *anchor; /* the one op of the region that makes its own kernel, or NULL */
   bool flat;     /* all is of one shape: an index is the element's number */
+  VEC(Known) known;
   VEC(const Value *) in; /* the operands in memory, each with its parameter */
   VEC(Value *) in_memory;
   Value **out_memory; /* [root's results] */
@@ -57,6 +67,7 @@ void kernel_delinear(Kernel *k, Type t, Value *number, Value **index);
 Value *kernel_pull(Kernel *k, const Value *v, Value *const *index);
 /* The same where v is broadcast to a result of `rank` dims, whose types are `to`'s. */
 Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *index);
+/* Stores an element of the op's result; within a fused region, what follows is computed from it first. */
 void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
 
 /* The numbers of an operand that is constant. */
