@@ -132,7 +132,7 @@ bool infer_prefetch(Infer *c) { return need_memory(c, 0) && need_index(c, 1); }
 
 bool infer_workgroup_memory(Infer *c) {
   int64_t n = node_int(c->node, workgroup_memory, elements);
-  if (n < 1 || n > 1 << 24) return infer_error(c, "%" PRId64 " elements of workgroup memory", n);
+  if (n < 1 || n > 1 << 20) return infer_error(c, "%" PRId64 " elements of workgroup memory", n);
   if (c->node->block->parent) return infer_error(c, "stands in a region: it belongs to the kernel's own block");
   c->out[0] = type_shared(c->module->types, node_dtype(c->node, workgroup_memory, type), n);
   return true;
