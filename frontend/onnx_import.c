@@ -8,7 +8,7 @@
 
 /* The arena may take this much, and so much for each byte of the model that is not a tensor's contents: several times
  * what models need, and a bound for the one whose functions call each other to no end. */
-enum { MEMORY_BASE = 40 << 20, MEMORY_PER_BYTE = 72 };
+enum { MEMORY_BASE = 40 << 20, MEMORY_PER_BYTE = 56 };
 
 /* ---- what the model says of itself ---- */
 

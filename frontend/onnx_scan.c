@@ -248,7 +248,7 @@ ProtobufCMessage *onnx_unpack(Arena *a, Diag *d, Loc loc, const ProtobufCMessage
   s.out = malloc(total + 1);
   if (!s.out) fatal_resource("out of memory (asked for %zu bytes)", total);
   ensure(scan_message(&s, root, all, 1) && s.used == total);
-  Bound bound = {a, ((size_t)24 << 20) + 64 * bytes};
+  Bound bound = {a, ((size_t)16 << 20) + 56 * bytes};
   ProtobufCAllocator allocator = {bound_alloc, bound_free, &bound};
   ProtobufCMessage *m = protobuf_c_message_unpack(root, &allocator, total, s.out);
   free(s.out);
