@@ -31,7 +31,8 @@ static void replace(Input *in, size_t from, size_t cut, const uint8_t *with, siz
     in->at = realloc(in->at, in->cap);
     if (!in->at) abort();
   }
-  memmove(in->at + from + n, in->at + from + cut, in->n - from - cut);
+  size_t behind = in->n - from - cut;
+  if (behind) memmove(in->at + from + n, in->at + from + cut, behind);
   if (n) memcpy(in->at + from, with, n);
   in->n = size;
 }

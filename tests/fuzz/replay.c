@@ -18,8 +18,6 @@
 
 #include "mutate.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { MAX_DEATHS = 20 };
 
 typedef struct Seed {
@@ -95,7 +93,7 @@ static const Seed *make_input(const Options *o, int64_t i, Input *in) {
   const Seed *s = &o->seeds[random_below(&r, (size_t)o->n_seeds)];
   const Seed *other = &o->seeds[random_below(&r, (size_t)o->n_seeds)];
   input_set(in, s->input.at, s->input.n);
-  mutate(in, &other->input, &r);
+  fuzz_mutate(in, &other->input, &r);
   return s;
 }
 
