@@ -4,8 +4,7 @@
 #include "ir/eval.h"
 #include "ir/text.h"
 #include "ir/verify.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "mutate.h"
 
 /* Zeros, of 2 where a size is a symbol; NULL for what has no such value. */
 static Tensor *argument_of(Module *m, Type t) {
@@ -42,3 +41,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   arena_free(a);
   return 0;
 }
+
+void fuzz_mutate(Input *in, const Input *other, Random *r) { mutate(in, other, r); }
