@@ -268,12 +268,12 @@ static bool check_level(Verifier *v, const Node *n) {
 
 static bool check_node(Verifier *v, Node *n) {
   const OpInfo *info = op_info(n->op);
-  n->mark = v->seen.n;
-  vec_push(v->scratch, &v->seen, ((Seen){n, false}));
   bool ok = check_level(v, n) && check_count(v, n, "operands", n->n_in, info->min_in, info->max_in) &&
             check_count(v, n, "results", n->n_out, info->min_out, info->max_out) &&
             check_count(v, n, "regions", n->n_regions, info->regions, info->regions) && check_attrs(v, n);
   ok &= check_operands(v, n);
+  n->mark = v->seen.n;
+  vec_push(v->scratch, &v->seen, ((Seen){n, false}));
   for (int i = 0; i < n->n_regions; i++) ok &= check_block(v, n->region[i], n, OP_yield);
   return check_results(v, n) && ok;
 }
