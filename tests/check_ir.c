@@ -2,7 +2,8 @@
  *
  *   check_ir FILE|FOLDER...
  *
- * A file is one case, or several with a line `// ----` (and what it is about) before each. Every case is parsed and
+ * A file is one case, or several with a line `// ----` (and what it is about) before each; of a page of the documentation
+ * (.md), each module between its fences is one. Every case is parsed and
  * verified, and what it prints must read back as the same text. What else is expected stands in its comments:
  *
  *   // ERROR: text             parsing, verifying or running reports exactly as many errors as there are such lines; each
@@ -294,20 +295,28 @@ static void run_piece(Counts *n, const char *path, int line, const char *title, 
   arena_free(c.arena);
 }
 
-/* Cuts a file at its `// ----` lines. What stands before the first is a comment if there is no module in it. */
+static bool is_page(const char *path) {
+  size_t n = strlen(path);
+  return n > 3 && strcmp(path + n - 3, ".md") == 0;
+}
+
+/* Cuts a file at its `// ----` lines. What stands before the first is a comment if there is no module in it. On a page,
+ * the modules are among the pieces between the fences. */
 static void run_pieces(Counts *n, Arena *a, const char *path, const char *text, size_t size) {
-  static const char cut[] = "// ----";
-  const char *at = text, *line, *start = text, *title = "";
+  bool page = is_page(path);
+  const char *at = text, *line, *start = text, *title = "", *cut = page ? "```" : "// ----";
   int number = 0, first = 1;
   for (size_t length; next_line(&at, text + size, &line, &length);) {
     number++;
-    if (length < sizeof cut - 1 || memcmp(line, cut, sizeof cut - 1) != 0) continue;
-    if (plain_lines(a, start, (size_t)(line - start)).n) run_piece(n, path, first, title, start, (size_t)(line - start));
-    title = trimmed(a, line + sizeof cut - 1, length - (sizeof cut - 1));
+    if (length < strlen(cut) || memcmp(line, cut, strlen(cut)) != 0) continue;
+    Lines lines = plain_lines(a, start, (size_t)(line - start));
+    bool module = page ? lines.n && strcmp(lines.at[0], "lathe 1") == 0 : lines.n;
+    if (module) run_piece(n, path, first, title, start, (size_t)(line - start));
+    title = trimmed(a, line + strlen(cut), length - strlen(cut));
     start = at;
     first = number + 1;
   }
-  run_piece(n, path, first, title, start, (size_t)(text + size - start));
+  if (!page) run_piece(n, path, first, title, start, (size_t)(text + size - start));
 }
 
 static void run_file(Counts *n, const char *path) {
