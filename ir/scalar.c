@@ -42,8 +42,7 @@ static double float_unary(const Node *n, double x) {
   case OP_gelu: return node_bool(n, gelu, tanh) ? gelu_tanh(x) : 0.5 * x * erfc(-x * 0.7071067811865476);
   default: break;
   }
-  ensure(!"an elementwise op of one float");
-  return 0;
+  fatal_bug(__FILE__, __LINE__, "not an elementwise op of one float");
 }
 
 /* The remainder with the divisor's sign. */
@@ -64,8 +63,7 @@ static double float_binary(const Node *n, double a, double b) {
   case OP_max: return isnan(a) || a > b ? a : b;
   default: break;
   }
-  ensure(!"an elementwise op of two floats");
-  return 0;
+  fatal_bug(__FILE__, __LINE__, "not an elementwise op of two floats");
 }
 
 /* a*b+c for formats whose products a double holds exactly. Where the sum is not exact, it is rounded to odd, so that
@@ -92,8 +90,7 @@ static int64_t int_unary(const Node *n, Dtype t, int64_t x) {
   case OP_not: return t == DT_bool ? !x : ~x;
   default: break;
   }
-  ensure(!"an elementwise op of one integer");
-  return 0;
+  fatal_bug(__FILE__, __LINE__, "not an elementwise op of one integer");
 }
 
 static int64_t int_div(Dtype t, int64_t a, int64_t b) {
@@ -142,8 +139,7 @@ static int64_t int_binary(const Node *n, Dtype t, int64_t a, int64_t b) {
   case OP_shr: return int_shift(n->op, t, a, b);
   default: break;
   }
-  ensure(!"an elementwise op of two integers");
-  return 0;
+  fatal_bug(__FILE__, __LINE__, "not an elementwise op of two integers");
 }
 
 /* ---- runs ---- */

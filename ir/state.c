@@ -9,6 +9,5 @@ int64_t state_row(const State *s, int64_t length, int64_t position) {
   case ADDRESS_RING: return length - position <= s->capacity ? position % s->capacity : -1;
   case ADDRESS_FIXED: return position == length - 1 ? 0 : -1;
   }
-  ensure(!"an addressing");
-  return -1;
+  fatal_bug(__FILE__, __LINE__, "not an addressing");
 }
