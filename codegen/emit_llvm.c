@@ -209,34 +209,40 @@ static LLVMValueRef load_slot(Emitter *e, LLVMTypeRef type, LLVMValueRef array, 
   return LLVMBuildLoad2(e->b, type, LLVMBuildInBoundsGEP2(e->b, slot, array, &at, 1, ""), "");
 }
 
-static LLVMValueRef load_argument(Emitter *e, LLVMValueRef array, int i, Type t) {
-  LLVMTypeRef type = llvm_type(e, t);
-  return load_slot(e, type, array, i); /* the low bits come first */
+/* The arguments of `k.group` but for the workgroup's place; a scalar's low bits come first in its slot. */
+static void unpack(Emitter *e, LLVMValueRef f, LLVMValueRef *arg, LLVMValueRef grid[3]) {
+  const Block *body = e->func->body;
+  LLVMTypeRef index = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
+  for (int i = 0; i < body->n_args; i++) arg[i] = load_slot(e, llvm_type(e, body->arg[i]->type), LLVMGetParam(f, 0), i);
+  for (int i = 0; i < 3; i++) {
+    grid[i] = load_slot(e, LLVMInt64TypeInContext(e->context), LLVMGetParam(f, 1), i);
+    arg[body->n_args + 3 + i] = LLVMBuildIntCast2(e->b, grid[i], index, true, "");
+  }
 }
 
-/* void k(args, grid, begin, end): for (g = begin; g < end; g++) k.group(args.., g % x, g / x % y, g / x / y, x, y, z) */
-static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
-  const Block *body = e->func->body;
-  LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i64 = LLVMInt64TypeInContext(e->context);
-  LLVMValueRef f = new_function(e, e->func->name, 4, (LLVMTypeRef[]){ptr, ptr, i64, i64});
-  LLVMValueRef begin = LLVMGetParam(f, 2), end = LLVMGetParam(f, 3), *arg = ARENA_ARRAY(e->arena, LLVMValueRef, n);
-  for (int i = 0; i < body->n_args; i++) arg[i] = load_argument(e, LLVMGetParam(f, 0), i, body->arg[i]->type);
-  LLVMValueRef grid[3], *place = arg + body->n_args;
+/* g % x, g / x % y, g / x / y */
+static void place_of(Emitter *e, LLVMValueRef g, const LLVMValueRef grid[3], LLVMValueRef place[3]) {
   LLVMTypeRef index = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
   for (int i = 0; i < 3; i++) {
-    grid[i] = load_slot(e, i64, LLVMGetParam(f, 1), i);
-    place[3 + i] = LLVMBuildIntCast2(e->b, grid[i], index, true, "");
+    LLVMValueRef along = i < 2 ? LLVMBuildURem(e->b, g, grid[i], "") : g;
+    place[i] = LLVMBuildIntCast2(e->b, along, index, true, "");
+    if (i < 2) g = LLVMBuildUDiv(e->b, g, grid[i], "");
   }
+}
 
+/* void k(args, grid, begin, end): for (g = begin; g < end; g++) k.group(args.., place of g, grid) */
+static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
+  LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i64 = LLVMInt64TypeInContext(e->context);
+  LLVMValueRef f = new_function(e, e->func->name, 4, (LLVMTypeRef[]){ptr, ptr, i64, i64});
+  LLVMValueRef begin = LLVMGetParam(f, 2), end = LLVMGetParam(f, 3), grid[3];
+  LLVMValueRef *arg = ARENA_ARRAY(e->arena, LLVMValueRef, n);
+  unpack(e, f, arg, grid);
   LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = new_block(e, "groups"), after = new_block(e, "done");
   LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, begin, end, ""), loop, after);
+
   LLVMPositionBuilderAtEnd(e->b, loop);
-  LLVMValueRef g = LLVMBuildPhi(e->b, i64, "group"), rest = g;
-  for (int i = 0; i < 3; i++) {
-    LLVMValueRef along = i < 2 ? LLVMBuildURem(e->b, rest, grid[i], "") : rest;
-    place[i] = LLVMBuildIntCast2(e->b, along, index, true, "");
-    if (i < 2) rest = LLVMBuildUDiv(e->b, rest, grid[i], "");
-  }
+  LLVMValueRef g = LLVMBuildPhi(e->b, i64, "group");
+  place_of(e, g, grid, arg + e->func->body->n_args);
   LLVMBuildCall2(e->b, LLVMGlobalGetValueType(group), group, arg, (unsigned)n, "");
   LLVMValueRef next = LLVMBuildNSWAdd(e->b, g, llvm_int(i64, 1), "");
   LLVMAddIncoming(g, (LLVMValueRef[]){begin, next}, (LLVMBasicBlockRef[]){before, loop}, 2);

@@ -1,4 +1,4 @@
-/* kernel_proof.c -- four kernels, each as a portable text and as one in a target's own shape, run by all that runs
+/* kernel_proof.c -- kernels, each as a portable text and as one in a target's own shape, run by all that runs
  * kernels: every run is compared with plain C in double, portable runs with each other, and what a backend cannot do it
  * must refuse by name. */
 #include <math.h>
@@ -67,6 +67,22 @@ static void add_f32(Problem *p, float v) {
   uint32_t bits;
   memcpy(&bits, &v, sizeof bits);
   p->arg[p->n_args++] = (KernelArg){.bits = bits};
+}
+
+/* ---- control flow ---- */
+
+static void control(Problem *p) {
+  enum { N = 48 };
+  int32_t *x = add_memory(p, DT_i32, N);
+  add_out(p, N);
+  p->grid[0] = N;
+  for (int i = 0; i < N; i++) {
+    x[i] = i;
+    int steps = 0, a = 0, b = 1;
+    for (int v = i; v > 1 && steps < 200; steps++) v = v % 2 ? 3 * v + 1 : v / 2;
+    for (int k = 0; k < i % 20; k++) b += a, a = b - a;
+    p->expected[i] = (float)(10000 * steps + a);
+  }
 }
 
 /* ---- softmax ---- */
@@ -276,6 +292,7 @@ static const struct {
   Shape shape;
   void (*make)(Problem *);
 } texts[] = {
+    {"control.ir", PORTABLE, control},
     {"softmax.ir", PORTABLE, softmax},
     {"softmax.cpu.ir", CPU, softmax},
     {"softmax.gpu.ir", GPU, softmax},
