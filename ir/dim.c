@@ -312,7 +312,8 @@ Dim dim_floordiv(DimPool *p, Dim a, Dim b) {
   Dim exact = divide_exactly(p, a, b);
   if (exact) return exact;
   Dim whole = whole_part(p, a, b), rest = dim_sub(p, a, dim_mul(p, whole, b));
-  return dim_add(p, whole, dim_is_const(rest) ? dim_const(p, 0) : opaque(p, DIM_KIND_FLOORDIV, rest, b));
+  return dim_add(p, whole,
+                 dim_is_const(rest) && dim_is_const(b) ? dim_const(p, 0) : opaque(p, DIM_KIND_FLOORDIV, rest, b));
 }
 
 Dim dim_ceildiv(DimPool *p, Dim a, Dim b) {

@@ -290,7 +290,7 @@ static bool check_parts(Infer *c, Dim d, int n, Dim *size) {
       sum = dim_add(p, sum, size[i]);
   }
   if (open == 1) size[last] = dim_sub(p, d, sum);
-  if (open == 0 && dim_is_const(d) && dim_is_const(sum) && d != sum)
+  if (open == 0 && dim_is_const(d) && (c->value || dim_is_const(sum)) && d != sum)
     return infer_error(c, "the parts %s add up to %s, but the axis has %s", list_text(c, n, size), text(c, sum),
                        text(c, d));
   return true;

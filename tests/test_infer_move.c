@@ -82,6 +82,7 @@ static void test_reshape(Test *t) {
   IS(reshape(t, x, list(t, -1, 3)), "f32[floordiv(128*seq,3),3]");
   IS(copying(t, x, list(t, 0, 0, 4, -1)), "f32[2,seq,4,16]");
   IS(reshape(t, f32_(t, num(t, 0), num(t, 4)), list(t, 4, 0)), "f32[4,0]");
+  IS(reshape(t, f32_(t, num(t, 6)), sizes(t, t->seq, num(t, -1))), "f32[seq,floordiv(6,seq)]");
   REFUSED(reshape(t, f32_(t, num(t, 2), num(t, 3)), list(t, 4, 2)), "cannot reshape [2,3] to [4,2]");
   REFUSED(reshape(t, f32_(t, num(t, 2), num(t, 3)), list(t, 4, -1)), "cannot reshape [2,3] to [4,-1]");
   REFUSED(reshape(t, x, list(t, -1, -1)), "[-1,-1] has more than one -1");
