@@ -5,11 +5,13 @@
 #define _GNU_SOURCE
 #include "roofline.h"
 
-#include <immintrin.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "ir/fatal.h"
 
