@@ -54,7 +54,8 @@ bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what) {
 /* Is it min(d, ..)? A table cut to the size of what it meets (x[:seq]) has such a size. */
 static bool dim_is_capped(Dim m, Dim d, int depth) {
   if (m == d) return true;
-  return m->kind == DIM_KIND_MIN && depth > 0 && (dim_is_capped(m->a, d, depth - 1) || dim_is_capped(m->b, d, depth - 1));
+  return m->kind == DIM_KIND_MIN && depth > 0 &&
+         (dim_is_capped(m->a, d, depth - 1) || dim_is_capped(m->b, d, depth - 1));
 }
 
 /* Where min(d, ..) is less than d, the two broadcast only if it is 1, and then to d. (Or if it is 0, and d is 1: running
@@ -90,19 +91,23 @@ bool infer_broadcast(Infer *c, Type a, Type b, int *rank, Dim *dim) {
 /* ---- integers out of the graph ---- */
 
 /* Shape arithmetic is short. Past these bounds an element is simply not known, which keeps the tracing of a hostile
- * graph (a chain of additions of a value to itself, say) as cheap as that of any other. */
-enum { TRACE_ELEMENTS = 64, TRACE_DEPTH = 64, TRACE_VISITS = 1000 };
-
-typedef struct Trace {
-  Module *module;
-  DimPool *dims;
-  int depth, visits;
-} Trace;
+ * graph as cheap as that of any other: TRACE_WORK counts elements. Values that are read more than once, as sizes often
+ * are, are remembered, so that the work grows with the nodes and not with the ways through them. */
+enum { TRACE_ELEMENTS = 64, TRACE_DEPTH = 64, TRACE_WORK = 2000, TRACE_KEPT = 32 };
 
 typedef struct Ints { /* the elements of a tensor in row-major order */
   int n;
   Dim at[TRACE_ELEMENTS];
 } Ints;
+
+typedef struct Trace {
+  Module *module;
+  DimPool *dims;
+  int depth, work;
+  int n_kept;
+  const Value *kept_value[TRACE_KEPT];
+  Ints kept[TRACE_KEPT];
+} Trace;
 
 static bool trace(Trace *t, const Value *v, Ints *out);
 
@@ -365,26 +370,43 @@ static bool element_count(Type type, int *out) {
   return n >= 0;
 }
 
+static void unknown_ints(Trace *t, Ints *out) {
+  for (int i = 0; i < out->n; i++) out->at[i] = dim_unknown(t->dims);
+}
+
+static void trace_def(Trace *t, const Value *v, Ints *out) {
+  for (int i = 0; i < t->n_kept; i++) {
+    if (t->kept_value[i] != v) continue;
+    *out = t->kept[i];
+    return;
+  }
+  t->depth++;
+  t->work += out->n + 1;
+  if (!trace_node(t, v, out)) unknown_ints(t, out);
+  t->depth--;
+  if (t->n_kept == TRACE_KEPT) return;
+  t->kept_value[t->n_kept] = v;
+  t->kept[t->n_kept++] = *out;
+}
+
 /* False where not even the number of elements is known; elements that cannot be traced are unknown. */
 static bool trace(Trace *t, const Value *v, Ints *out) {
   if (!v || !v->type || !type_is_tensor(v->type) || v->type->encoded) return false;
   if (!dtype_is_int(v->type->dtype) && v->type->dtype != DT_bool) return false;
   if (!element_count(v->type, &out->n)) return false;
-  for (int i = 0; i < out->n; i++) out->at[i] = dim_unknown(t->dims);
-  if (!v->def || t->depth >= TRACE_DEPTH || t->visits >= TRACE_VISITS) return true;
-  t->depth++;
-  t->visits++;
-  if (!trace_node(t, v, out))
-    for (int i = 0; i < out->n; i++) out->at[i] = dim_unknown(t->dims);
-  t->depth--;
+  unknown_ints(t, out);
+  if (v->def && t->depth < TRACE_DEPTH && t->work < TRACE_WORK) trace_def(t, v, out);
   return true;
 }
 
 bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n) {
-  Trace t = {.module = m, .dims = m->dims};
+  Trace t; /* its kept values are large, and set as they are counted */
   Ints ints;
-  if (!v || !v->type || v->type->rank > 1 || !trace(&t, v, &ints) || ints.n > max) return false;
-  *n = ints.n;
+  t.module = m;
+  t.dims = m->dims;
+  t.depth = t.work = t.n_kept = 0;
+  if (!v || !v->type || v->type->rank > 1 || !element_count(v->type, n) || *n > max) return false;
+  if (!trace(&t, v, &ints)) return false;
   for (int i = 0; i < ints.n; i++) out[i] = ints.at[i];
   return true;
 }

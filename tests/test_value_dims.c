@@ -71,7 +71,7 @@ static void check(const char *body, const char *want) {
   arena_free(a);
 }
 
-/* Each value twice in the next: 2^2000 ways back to the first. */
+/* Each value twice in the next: 2^2000 ways back to the first. What is near is found nevertheless. */
 static void check_bound(void) {
   Arena *a = arena_new();
   Diag *d = diag_new(a);
@@ -80,9 +80,9 @@ static void check_bound(void) {
   for (int i = 0; i < 2000; i++) at += sprintf(at, " %%v%d = max %%v%d, %%v%d : i64[1]\n", i + 1, i, i);
   at += sprintf(at, " return\n}\n");
   Module *m = text_parse(a, d, "test", text, (size_t)(at - text));
-  const char *near = dims_of(a, m, "v6"), *far = dims_of(a, m, "v2000");
+  const char *near = dims_of(a, m, "v30"), *far = dims_of(a, m, "v2000");
   if (!near || strcmp(near, "n") != 0 || !far || strcmp(far, "?") != 0) {
-    fprintf(stderr, "after 6 steps: %s; after 2000: %s\n", near, far);
+    fprintf(stderr, "after 30 steps: %s; after 2000: %s\n", near, far);
     failures++;
   }
   arena_free(a);
