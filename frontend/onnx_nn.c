@@ -81,13 +81,10 @@ static bool window_of(OnnxCall *c, const Value *weights, Window **out) {
   w->n = b_rank(c->in[0]) - 2;
   if (w->n < 1) return onnx_invalid(c, "the operand has rank %d, without a spatial axis", b_rank(c->in[0]));
   if (w->n > MAX_SPATIAL) return onnx_refuse(c, NULL, "%d spatial axes; one or two are supported", w->n);
-  if (onnx_has(c, "kernel_shape") || !weights) {
-    if (!window_list(c, "kernel_shape", w->n, 0, w->kernel)) return false;
-  } else {
-    if (!onnx_need_rank(c, weights, w->n + 2, "the weight")) return false;
-    for (int i = 0; i < w->n; i++)
-      if (!onnx_need_static(c, weights, i + 2, "the weight", &w->kernel[i])) return false;
-  }
+  if (weights && !onnx_need_rank(c, weights, w->n + 2, "the weight")) return false;
+  for (int i = 0; weights && i < w->n; i++)
+    if (!onnx_need_static(c, weights, i + 2, "the weight", &w->kernel[i])) return false;
+  if ((onnx_has(c, "kernel_shape") || !weights) && !window_list(c, "kernel_shape", w->n, 0, w->kernel)) return false;
   for (int i = 0; i < w->n; i++)
     if (w->kernel[i] < 1) return onnx_invalid(c, "the kernel's size is %lld", (long long)w->kernel[i]);
   return window_list(c, "strides", w->n, 1, w->strides) && window_list(c, "dilations", w->n, 1, w->dilations) &&

@@ -176,7 +176,15 @@ bool onnx_import_gather_elements(OnnxCall *c) {
   return onnx_result(c, v);
 }
 
+/* How long the tuples of indices are decides the result's rank. */
+static bool tuples_are_static(OnnxCall *c) {
+  int64_t n;
+  return !b_typed(c->in[1]) || b_rank(c->in[1]) == 0 ||
+         onnx_need_static(c, c->in[1], -1, "the last axis of the indices", &n);
+}
+
 bool onnx_import_gather_nd(OnnxCall *c) {
+  if (!tuples_are_static(c)) return false;
   Value *v = build(c->b, OP_gather_nd, 1, INS(c->in[0], c->in[1]),
                    ATTRS(at_i(gather_nd, batch_dims, onnx_int(c, "batch_dims", 0))));
   return onnx_result(c, v);
@@ -196,7 +204,7 @@ bool onnx_import_scatter_elements(OnnxCall *c) {
 
 bool onnx_import_scatter_nd(OnnxCall *c) {
   const char *how;
-  if (!reduction(c, &how)) return false;
+  if (!reduction(c, &how) || !tuples_are_static(c)) return false;
   Value *v = build(c->b, OP_scatter_nd, 1, INS(c->in[0], c->in[1], c->in[2]), ATTRS(at_s(scatter_nd, reduction, how)));
   return onnx_result(c, v);
 }

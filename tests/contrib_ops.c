@@ -1,8 +1,9 @@
 /* contrib_ops.c -- runs cases of single operators, kept as JSON with comments, and compares their outputs.
  *
- * contrib_ops --via eval [--at-least N] [FILE...]
+ * contrib_ops --via eval [--operands sized|constant|symbolic] [--at-least N] [FILE...]
  *
- * Without files, those of the corpus (LATHE_CORPUS). Fewer than N that pass are a failure, too.
+ * Without files, those of the corpus (LATHE_CORPUS). Fewer than N that pass are a failure, too. Operands are inputs of the
+ * model with their sizes; or all but the first are its constants; or all sizes of those with two axes or more are symbols.
  * A file is a list of tests: an operator, its attributes, and cases of inputs and outputs. Each case becomes an ONNX model
  * of one node, which is imported from memory, so that it takes the same way as any model. What the importer refuses is
  * skipped and named with its reason; so are the cases that contradict their operator, which `wrong_cases` lists. Where a
@@ -19,6 +20,7 @@
 #include "ir/fatal.h"
 #include "onnx.pb-c.h"
 #include "tolerance.h"
+#include "wire.h"
 
 enum { MAX_TENSORS = 32, SKIPPED_TEST = 77 };
 
@@ -49,6 +51,7 @@ typedef Lathe__Onnx__TypeProto PbType;
 typedef Lathe__Onnx__TensorTypeProto PbTensorType;
 typedef Lathe__Onnx__TensorShapeProto PbShape;
 typedef Lathe__Onnx__DimensionProto PbDimension;
+typedef Lathe__Onnx__TensorProto PbTensor;
 
 #define PB_NEW(a, T, init) pb_new((a), sizeof(T), &(T)init)
 static void *pb_new(Arena *a, size_t size, const void *init) { return memcpy(arena_alloc(a, size), init, size); }
@@ -159,8 +162,11 @@ static Tensor *read_tensor(const json_t *j, const char **why) {
 
 /* ---- a model of one node ---- */
 
+typedef enum Operands { SIZED, CONSTANT, SYMBOLIC } Operands;
+
 typedef struct Case {
   Arena *arena;
+  Operands operands;
   const json_t *test;
   int n_in, n_out;
   Tensor *in[MAX_TENSORS], *want[MAX_TENSORS]; /* NULL: left out */
@@ -190,7 +196,8 @@ static PbAttribute *make_attribute(Arena *a, const json_t *j) {
   return p;
 }
 
-static PbValueInfo *make_value(Arena *a, char *name, const Tensor *t) {
+/* Sizes of vectors stay: an operand that holds a shape or axes must tell how many. */
+static PbValueInfo *make_value(Arena *a, char *name, const Tensor *t, bool symbolic) {
   PbValueInfo *v = PB_NEW(a, PbValueInfo, LATHE__ONNX__VALUE_INFO_PROTO__INIT);
   v->name = name;
   v->type = PB_NEW(a, PbType, LATHE__ONNX__TYPE_PROTO__INIT);
@@ -202,10 +209,40 @@ static PbValueInfo *make_value(Arena *a, char *name, const Tensor *t) {
   type->shape->dim = ARENA_ARRAY(a, PbDimension *, t->rank);
   for (int i = 0; i < t->rank; i++) {
     type->shape->dim[i] = PB_NEW(a, PbDimension, LATHE__ONNX__DIMENSION_PROTO__INIT);
-    type->shape->dim[i]->has_dim_value = true;
+    type->shape->dim[i]->has_dim_value = !symbolic || t->rank < 2;
     type->shape->dim[i]->dim_value = t->dim[i];
+    if (symbolic && t->rank > 1) type->shape->dim[i]->dim_param = arena_printf(a, "%s_size_%d", name, i);
   }
   return v;
+}
+
+/* The importer's schema leaves contents out, which its scanner finds; so here they are a field unknown to the schema. */
+static void add_raw_data(Arena *a, ProtobufCMessage *m, const void *at, size_t size) {
+  Wire w = {0};
+  wire_number(&w, size);
+  wire_raw(&w, at, size);
+  ProtobufCMessageUnknownField *f = ARENA_NEW(a, ProtobufCMessageUnknownField);
+  f->tag = 9;
+  f->wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+  f->len = w.n;
+  f->data = memcpy(arena_alloc(a, w.n), w.at, w.n);
+  m->n_unknown_fields = 1;
+  m->unknown_fields = f;
+  wire_free(&w);
+}
+
+static PbTensor *make_constant(Arena *a, char *name, const Tensor *t) {
+  PbTensor *p = PB_NEW(a, PbTensor, LATHE__ONNX__TENSOR_PROTO__INIT);
+  int64_t bytes = 0;
+  ensure(dtype_size(t->dtype, t->count, &bytes));
+  p->name = name;
+  p->has_data_type = true;
+  p->data_type = dtype_info(t->dtype)->onnx;
+  p->n_dims = (size_t)t->rank;
+  p->dims = ARENA_ARRAY(a, int64_t, t->rank);
+  for (int i = 0; i < t->rank; i++) p->dims[i] = t->dim[i];
+  add_raw_data(a, &p->base, t->data, (size_t)bytes);
+  return p;
 }
 
 static PbOpset *make_opset(Arena *a, const char *domain, int64_t version) {
@@ -216,14 +253,35 @@ static PbOpset *make_opset(Arena *a, const char *domain, int64_t version) {
   return o;
 }
 
-/* Names of operands or results, "" for what is left out; and the values behind the names that are there. */
-static size_t name_values(Arena *a, const char *what, int n, Tensor *const *t, char **name, PbValueInfo **value) {
-  size_t k = 0;
-  for (int i = 0; i < n; i++) {
-    name[i] = t[i] ? arena_printf(a, "%s_%d", what, i) : arena_printf(a, "%s", "");
-    if (t[i]) value[k++] = make_value(a, name[i], t[i]);
+/* Names of operands or results: "" for what is left out. */
+static char **name_values(Arena *a, const char *what, int n, Tensor *const *t) {
+  char **name = ARENA_ARRAY(a, char *, n);
+  for (int i = 0; i < n; i++) name[i] = t[i] ? arena_printf(a, "%s_%d", what, i) : arena_printf(a, "%s", "");
+  return name;
+}
+
+static bool is_constant(const Case *c, int i) { return c->operands == CONSTANT && i > 0; }
+
+static void add_operands(Case *c, PbGraph *g, char **name) {
+  Arena *a = c->arena;
+  g->input = ARENA_ARRAY(a, PbValueInfo *, c->n_in);
+  g->initializer = ARENA_ARRAY(a, PbTensor *, c->n_in);
+  for (int i = 0; i < c->n_in; i++) {
+    if (!c->in[i]) continue;
+    if (is_constant(c, i))
+      g->initializer[g->n_initializer++] = make_constant(a, name[i], c->in[i]);
+    else
+      g->input[g->n_input++] = make_value(a, name[i], c->in[i], c->operands == SYMBOLIC);
   }
-  return k;
+}
+
+static void add_results(Case *c, PbGraph *g, char **name) {
+  Arena *a = c->arena;
+  g->output = ARENA_ARRAY(a, PbValueInfo *, c->n_out);
+  for (int i = 0; i < c->n_out; i++) {
+    if (!c->want[i]) continue;
+    g->output[g->n_output++] = make_value(a, name[i], c->want[i], c->operands == SYMBOLIC);
+  }
 }
 
 static PbNode *make_node(Case *c, const char *domain) {
@@ -248,13 +306,11 @@ static PbGraph *make_graph(Case *c, const char *domain) {
   g->node = ARENA_ARRAY(a, PbNode *, 1);
   g->node[0] = n;
   n->n_input = (size_t)c->n_in;
-  n->input = ARENA_ARRAY(a, char *, c->n_in);
-  g->input = ARENA_ARRAY(a, PbValueInfo *, c->n_in);
-  g->n_input = name_values(a, "input", c->n_in, c->in, n->input, g->input);
+  n->input = name_values(a, "input", c->n_in, c->in);
   n->n_output = (size_t)c->n_out;
-  n->output = ARENA_ARRAY(a, char *, c->n_out);
-  g->output = ARENA_ARRAY(a, PbValueInfo *, c->n_out);
-  g->n_output = name_values(a, "output", c->n_out, c->want, n->output, g->output);
+  n->output = name_values(a, "output", c->n_out, c->want);
+  add_operands(c, g, n->input);
+  add_results(c, g, n->output);
   return g;
 }
 
@@ -319,7 +375,7 @@ static Outcome run_model(Case *c, const char *path, const char *name) {
   Func *f = module_find_func(m, "main");
   Tensor *arg[MAX_TENSORS] = {0}, *result[MAX_TENSORS] = {0};
   for (int i = 0, k = 0; i < c->n_in; i++)
-    if (c->in[i]) arg[k++] = c->in[i];
+    if (c->in[i] && !is_constant(c, i)) arg[k++] = c->in[i];
   Evaluator *e = eval_new(m, (EvalOptions){.max_memory = (int64_t)1 << 30});
   Outcome o = eval_func(e, f, f->body->n_args, arg, result) ? compare_results(f, c, result, name)
                                                             : report(FAILED, name, first_error(m->diag));
@@ -336,9 +392,9 @@ static int read_tensors(const json_t *list, Tensor **t, const char **why) {
   return n;
 }
 
-static Outcome run_case(const json_t *test, const json_t *j, const char *path) {
+static Outcome run_case(Operands operands, const json_t *test, const json_t *j, const char *path) {
   Arena *a = arena_new();
-  Case c = {.arena = a, .test = test};
+  Case c = {.arena = a, .operands = operands, .test = test};
   const char *why = NULL, *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   const char *name = arena_printf(a, "%s: %s: %s", file, text_of(test, "name"), text_of(j, "name"));
   const char *wrong = wrong_case(text_of(test, "name"), text_of(j, "name"));
@@ -353,41 +409,60 @@ static Outcome run_case(const json_t *test, const json_t *j, const char *path) {
   return o;
 }
 
-static void run_file(const char *path, int count[3]) {
+static void run_file(Operands operands, const char *path, int count[3]) {
   Arena *a = arena_new();
   json_t *tests = read_json(a, path);
   size_t i, k;
   json_t *test, *j;
   if (!tests) count[FAILED]++;
   json_array_foreach(tests, i, test) {
-    json_array_foreach(json_object_get(test, "cases"), k, j) count[run_case(test, j, path)]++;
+    json_array_foreach(json_object_get(test, "cases"), k, j) count[run_case(operands, test, j, path)]++;
   }
   json_decref(tests);
   arena_free(a);
 }
 
-static bool run_corpus(int count[3]) {
+static bool run_corpus(Operands operands, int count[3]) {
   Arena *a = arena_new();
   const char *corpus = getenv("LATHE_CORPUS");
   const char *pattern = arena_printf(a, "%s/contrib-ops/*.jsonc", corpus && *corpus ? corpus : "../shared/corpus");
   glob_t found;
   bool some = glob(pattern, 0, NULL, &found) == 0;
   if (!some) printf("skipped: there is no %s (set LATHE_CORPUS)\n", pattern);
-  for (size_t i = 0; some && i < found.gl_pathc; i++) run_file(found.gl_pathv[i], count);
+  for (size_t i = 0; some && i < found.gl_pathc; i++) run_file(operands, found.gl_pathv[i], count);
   if (some) globfree(&found);
   arena_free(a);
   return some;
 }
 
+static int usage(void) {
+  fputs("usage: contrib_ops --via eval [--operands sized|constant|symbolic] [--at-least N] [FILE...]\n", stderr);
+  return EXIT_USAGE;
+}
+
+static bool read_operands(const char *word, Operands *out) {
+  static const char *const words[] = {"sized", "constant", "symbolic"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(word, words[i])) continue;
+    *out = (Operands)i;
+    return true;
+  }
+  return false;
+}
+
 int main(int argc, char **argv) {
-  int count[3] = {0}, i = 3;
-  if (argc < 3 || strcmp(argv[1], "--via") != 0 || strcmp(argv[2], "eval") != 0)
-    return fprintf(stderr, "usage: contrib_ops --via eval [--at-least N] [FILE...]\n"), EXIT_USAGE;
-  int at_least = argc > 4 && strcmp(argv[3], "--at-least") == 0 ? atoi(argv[4]) : 0;
-  if (at_least) i += 2;
+  Operands operands = SIZED;
+  int count[3] = {0}, i = 3, at_least = 0;
+  if (argc < 3 || strcmp(argv[1], "--via") != 0 || strcmp(argv[2], "eval") != 0) return usage();
+  for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+    if (strcmp(argv[i], "--at-least") == 0)
+      at_least = atoi(argv[i + 1]);
+    else if (strcmp(argv[i], "--operands") != 0 || !read_operands(argv[i + 1], &operands))
+      return usage();
+  }
   printf("tests that name no opset run under %" PRId64 "\n", default_opset);
-  if (argc == i && !run_corpus(count)) return SKIPPED_TEST;
-  for (; i < argc; i++) run_file(argv[i], count);
+  if (argc == i && !run_corpus(operands, count)) return SKIPPED_TEST;
+  for (; i < argc; i++) run_file(operands, argv[i], count);
   printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
   if (count[PASSED] < at_least) printf("at least %d were to pass\n", at_least);
   return count[FAILED] || count[PASSED] < at_least ? EXIT_INPUT : EXIT_OK;
