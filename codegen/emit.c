@@ -40,8 +40,8 @@ static bool check_block(const EmitCheck *c, const Block *b) {
 static bool check_workgroup(const EmitCheck *c) {
   const int64_t *local = c->func->launch.local, most = c->target->workgroup;
   bool fits = local[0] <= most && local[1] <= most && local[2] <= most && local[0] * local[1] * local[2] <= most;
-  return fits || emit_refuse(c, "a workgroup of %" PRId64 "x%" PRId64 "x%" PRId64 ": %s runs %d at most",
-                             local[0], local[1], local[2], c->target->name, c->target->workgroup);
+  return fits || emit_refuse(c, "a workgroup of %" PRId64 "x%" PRId64 "x%" PRId64 ": %s runs %d at most", local[0],
+                             local[1], local[2], c->target->name, c->target->workgroup);
 }
 
 static bool check_requires(const EmitCheck *c) {

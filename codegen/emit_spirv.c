@@ -89,7 +89,8 @@ static void branch_if(SpirvEmitter *e, Id condition, Id yes, Id no) {
 /* unroll 1: not at all; n: so many copies of the body. */
 static void put_loop_merge(SpirvEmitter *e, Id after, Id next, int64_t unroll) {
   enum { AS_THE_DRIVER_LIKES = 0, DONT_UNROLL = 0x2, PARTIAL_COUNT = 0x100 };
-  uint32_t word[] = {after, next, unroll == 0 ? AS_THE_DRIVER_LIKES : unroll == 1 ? DONT_UNROLL : PARTIAL_COUNT, (uint32_t)unroll};
+  uint32_t how = unroll == 0 ? AS_THE_DRIVER_LIKES : unroll == 1 ? DONT_UNROLL : PARTIAL_COUNT;
+  uint32_t word[] = {after, next, how, (uint32_t)unroll};
   spirv_put(e->w, SECTION_CODE, SPIRV_LoopMerge, unroll > 1 ? 4 : 3, word);
 }
 
@@ -108,7 +109,8 @@ static void emit_for(SpirvEmitter *e, const Node *n) {
   branch(e, header);
 
   start_block(e, header);
-  for (int i = 0; i < body->n_args; i++) back[i] = put_phi(e, body->arg[i], spirv_operand(e, n, i ? i + 2 : 0), before, next);
+  for (int i = 0; i < body->n_args; i++)
+    back[i] = put_phi(e, body->arg[i], spirv_operand(e, n, i ? i + 2 : 0), before, next);
   Id counter = e->value[body->arg[0]->number];
   Id more = spirv_op2(e, SPIRV_SLessThan, spirv_bools(e, 1), counter, spirv_operand(e, n, 1));
   put_loop_merge(e, after, next, node_int(n, for, unroll));
@@ -144,9 +146,10 @@ static void emit_when(SpirvEmitter *e, const Node *n) {
   no = emit_side(e, n->region[1], no, after);
   start_block(e, after);
   const Node *a = block_terminator(n->region[0]), *b = block_terminator(n->region[1]);
-  for (int i = 0; i < n->n_out; i++)
-    set(e, n->out[i], spirv_value(e->w, SPIRV_Phi, spirv_type(e, n->out[i]->type),
-                                  spirv_words(spirv_operand(e, a, i), yes, spirv_operand(e, b, i), no)));
+  for (int i = 0; i < n->n_out; i++) {
+    Id type = spirv_type(e, n->out[i]->type), v = spirv_operand(e, a, i), w = spirv_operand(e, b, i);
+    set(e, n->out[i], spirv_value(e->w, SPIRV_Phi, type, spirv_words(v, yes, w, no)));
+  }
 }
 
 /* Where the node comes from, for a debugger: its line of text, and its name in the original graph. */
@@ -170,9 +173,12 @@ static void emit_node(SpirvEmitter *e, const Node *n) {
 
 static void emit_block(SpirvEmitter *e, const Block *b) {
   for (const Node *n = b->first; n && !op_is_terminator(n->op); n = n->next) {
-    if (n->op == OP_for) emit_for(e, n);
-    else if (n->op == OP_when) emit_when(e, n);
-    else emit_node(e, n);
+    if (n->op == OP_for)
+      emit_for(e, n);
+    else if (n->op == OP_when)
+      emit_when(e, n);
+    else
+      emit_node(e, n);
   }
 }
 

@@ -46,7 +46,9 @@ Id spirv_number(SpirvEmitter *e, uint32_t v, int64_t lanes) { return everywhere(
 Id spirv_real(SpirvEmitter *e, uint32_t bits, int64_t lanes) { return everywhere(e, spirv_floats(e, 1), bits, lanes); }
 
 Id spirv_op1(SpirvEmitter *e, SpirvOp op, Id type, Id x) { return spirv_value(e->w, op, type, spirv_words(x)); }
-Id spirv_op2(SpirvEmitter *e, SpirvOp op, Id type, Id x, Id y) { return spirv_value(e->w, op, type, spirv_words(x, y)); }
+Id spirv_op2(SpirvEmitter *e, SpirvOp op, Id type, Id x, Id y) {
+  return spirv_value(e->w, op, type, spirv_words(x, y));
+}
 
 Id spirv_op3(SpirvEmitter *e, SpirvOp op, Id type, Id x, Id y, Id z) {
   return spirv_value(e->w, op, type, spirv_words(x, y, z));
@@ -70,7 +72,8 @@ Id spirv_wrap(SpirvEmitter *e, Id v, Dtype t, int64_t lanes) {
 
 Id spirv_slice(SpirvEmitter *e, Id v, Type t, int64_t from, int64_t lanes) {
   if (lanes == t->lanes) return v;
-  if (lanes == 1) return spirv_value(e->w, SPIRV_CompositeExtract, spirv_register(e, t->dtype, 1), spirv_words(v, (uint32_t)from));
+  if (lanes == 1)
+    return spirv_value(e->w, SPIRV_CompositeExtract, spirv_register(e, t->dtype, 1), spirv_words(v, (uint32_t)from));
   uint32_t word[2 + SPIRV_LANES] = {v, v};
   for (int64_t i = 0; i < lanes; i++) word[2 + i] = (uint32_t)(from + i);
   return spirv_value(e->w, SPIRV_VectorShuffle, spirv_register(e, t->dtype, lanes), 2 + (int)lanes, word);
@@ -116,10 +119,13 @@ static Id lane_at(SpirvEmitter *e, Id word, Dtype t, int at, bool last) {
   if (spirv_class(t) == SPIRV_FLOAT) return spirv_op1(e, SPIRV_Bitcast, spirv_floats(e, 1), word);
   bool is_signed = spirv_class(t) == SPIRV_SIGNED;
   Id v;
-  if (bits == 32) v = word;
-  else if (last && !is_signed) v = shift(e, SPIRV_ShiftRightLogical, word, (uint32_t)at);
-  else v = spirv_op3(e, is_signed ? SPIRV_BitFieldSExtract : SPIRV_BitFieldUExtract, uint, word,
-                     spirv_uint(e->w, (uint32_t)at), spirv_uint(e->w, (uint32_t)bits));
+  if (bits == 32)
+    v = word;
+  else if (last && !is_signed)
+    v = shift(e, SPIRV_ShiftRightLogical, word, (uint32_t)at);
+  else
+    v = spirv_op3(e, is_signed ? SPIRV_BitFieldSExtract : SPIRV_BitFieldUExtract, uint, word,
+                  spirv_uint(e->w, (uint32_t)at), spirv_uint(e->w, (uint32_t)bits));
   return t == DT_bool ? spirv_op2(e, SPIRV_INotEqual, spirv_bools(e, 1), v, spirv_uint(e->w, 0)) : v;
 }
 

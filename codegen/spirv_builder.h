@@ -28,17 +28,18 @@ typedef struct SpirvEmitter {
   const Func *func;
   Arena *arena;
   SpirvWriter *w;
-  Id *value;           /* by Value.number */
-  SpirvMemory *memory; /* by Value.number, of those that are memory */
-  Id block[SPIRV_UNITS];    /* types of buffers */
-  Id place[3];              /* group_id, local_id, groups: built-in variables */
-  bool meets;          /* it has a barrier */
-  Id label;            /* of the block that is being written */
+  Id *value;             /* by Value.number */
+  SpirvMemory *memory;   /* by Value.number, of those that are memory */
+  Id block[SPIRV_UNITS]; /* types of buffers */
+  Id place[3];           /* group_id, local_id, groups: built-in variables */
+  bool meets;            /* it has a barrier */
+  Id label;              /* of the block that is being written */
 } SpirvEmitter;
 
 typedef struct SpirvRow {
   Id (*emit)(SpirvEmitter *, const Node *); /* the result, if the op has one */
-  const char *(*refuse)(const SpirvEmitter *, const Node *); /* why the target cannot, or NULL; no function: it always can */
+  /* Why the target cannot, or NULL; no function: it always can. */
+  const char *(*refuse)(const SpirvEmitter *, const Node *);
 } SpirvRow;
 
 /* The row of an op that neither controls nor ends a block; without `emit` where the target has nothing like it. */

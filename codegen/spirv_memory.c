@@ -9,9 +9,9 @@
 
 typedef struct Access {
   SpirvMemory *memory;
-  int unit;    /* log2 of its bytes */
-  int units;   /* how many */
-  Id first;    /* number of the first in the buffer */
+  int unit;  /* log2 of its bytes */
+  int units; /* how many */
+  Id first;  /* number of the first in the buffer */
 } Access;
 
 static SpirvMemory *memory_of(SpirvEmitter *e, const Node *n) { return &e->memory[n->in[0].value->number]; }
@@ -23,7 +23,9 @@ static int log2_of(int64_t power_of_two) { return __builtin_ctzll((unsigned long
 static int least(int a, int b) { return a < b ? a : b; }
 
 /* log2 of the unit for `bytes` at an alignment. */
-static int unit_for(int64_t bytes, int64_t align) { return least(SPIRV_UNITS - 1, least(log2_of(bytes), log2_of(align))); }
+static int unit_for(int64_t bytes, int64_t align) {
+  return least(SPIRV_UNITS - 1, least(log2_of(bytes), log2_of(align)));
+}
 
 static Id unit_type(SpirvEmitter *e, int unit) {
   if (unit < 2) return spirv_type_uint(e->w, 8 << unit);
@@ -82,9 +84,12 @@ static void gather_narrow(SpirvEmitter *e, Id unit, int k, int log2, Id *word) {
 
 static void gather_wide(SpirvEmitter *e, Id unit, int k, int log2, Id *word) {
   int words = 1 << (log2 - 2);
+  if (words == 1) {
+    word[k] = unit;
+    return;
+  }
   for (int i = 0; i < words; i++)
-    word[k * words + i] = words == 1 ? unit : spirv_value(e->w, SPIRV_CompositeExtract, spirv_uints(e, 1),
-                                                          spirv_words(unit, (uint32_t)i));
+    word[k * words + i] = spirv_value(e->w, SPIRV_CompositeExtract, spirv_uints(e, 1), spirv_words(unit, (uint32_t)i));
 }
 
 /* One unit is the value, but for the type of its lanes. */
@@ -113,11 +118,14 @@ static Id unit_of_words(SpirvEmitter *e, const Access *a, const Id *word, int k)
   }
   int at = k << a->unit;
   Id v = word[at / 4];
-  if (at % 4) v = spirv_op2(e, SPIRV_ShiftRightLogical, spirv_uints(e, 1), v, spirv_uint(e->w, (uint32_t)(8 * (at % 4))));
+  if (at % 4)
+    v = spirv_op2(e, SPIRV_ShiftRightLogical, spirv_uints(e, 1), v, spirv_uint(e->w, (uint32_t)(8 * (at % 4))));
   return spirv_op1(e, SPIRV_UConvert, unit_type(e, a->unit), v);
 }
 
-static void put(SpirvEmitter *e, Id pointer, Id v) { spirv_put(e->w, SECTION_CODE, SPIRV_Store, spirv_words(pointer, v)); }
+static void put(SpirvEmitter *e, Id pointer, Id v) {
+  spirv_put(e->w, SECTION_CODE, SPIRV_Store, spirv_words(pointer, v));
+}
 
 static void store_buffer(SpirvEmitter *e, const Node *n) {
   Type t = n->in[2].value->type;

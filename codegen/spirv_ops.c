@@ -68,7 +68,8 @@ static bool is_rounded(SpirvOp op) { return op == SPIRV_FAdd || op == SPIRV_FSub
 
 static Id emit_instruction(SpirvEmitter *e, const Node *n) {
   SpirvOp op = instruction(n->op, class_in(n, 0));
-  Id type = spirv_type(e, type_out(n)), v = n->n_in == 1 ? spirv_op1(e, op, type, IN(0)) : spirv_op2(e, op, type, IN(0), IN(1));
+  Id type = spirv_type(e, type_out(n));
+  Id v = n->n_in == 1 ? spirv_op1(e, op, type, IN(0)) : spirv_op2(e, op, type, IN(0), IN(1));
   if (is_rounded(op)) return spirv_exact(e, v);
   return type_out(n)->dtype == DT_bool ? v : wrapped(e, n, v);
 }
@@ -89,7 +90,9 @@ static const char *integers_only(const SpirvEmitter *e, const Node *n) {
   return c == SPIRV_SIGNED || c == SPIRV_UNSIGNED ? NULL : why_not(e, type_in(n, 0)->dtype);
 }
 
-static Id float1(SpirvEmitter *e, const Node *n, SpirvGlsl op) { return glsl1(e, op, spirv_type(e, type_out(n)), IN(0)); }
+static Id float1(SpirvEmitter *e, const Node *n, SpirvGlsl op) {
+  return glsl1(e, op, spirv_type(e, type_out(n)), IN(0));
+}
 static Id emit_floor(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_Floor); }
 static Id emit_ceil(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_Ceil); }
 static Id emit_round(SpirvEmitter *e, const Node *n) { return float1(e, n, GLSL_RoundEven); }
@@ -125,11 +128,14 @@ static Id extreme(SpirvEmitter *e, Type t, bool larger, Id x, Id y) {
   return spirv_glsl(e->w, op, spirv_type(e, t), spirv_words(x, y));
 }
 
-static Id emit_extreme(SpirvEmitter *e, const Node *n) { return extreme(e, type_out(n), n->op == OP_max, IN(0), IN(1)); }
+static Id emit_extreme(SpirvEmitter *e, const Node *n) {
+  return extreme(e, type_out(n), n->op == OP_max, IN(0), IN(1));
+}
 
 static Id emit_fma(SpirvEmitter *e, const Node *n) {
   Id type = spirv_type(e, type_out(n));
-  if (class_in(n, 0) == SPIRV_FLOAT) return spirv_exact(e, spirv_glsl(e->w, GLSL_Fma, type, spirv_words(IN(0), IN(1), IN(2))));
+  if (class_in(n, 0) == SPIRV_FLOAT)
+    return spirv_exact(e, spirv_glsl(e->w, GLSL_Fma, type, spirv_words(IN(0), IN(1), IN(2))));
   return wrapped(e, n, spirv_op2(e, SPIRV_IAdd, type, spirv_op2(e, SPIRV_IMul, type, IN(0), IN(1)), IN(2)));
 }
 
@@ -175,7 +181,8 @@ static Id emit_div(SpirvEmitter *e, const Node *n) {
   if (c == SPIRV_FLOAT) return spirv_op2(e, SPIRV_FDiv, type, x, y);
   Divisor d = divisor(e, n);
   Id quotient = spirv_op2(e, c == SPIRV_SIGNED ? SPIRV_SDiv : SPIRV_UDiv, type, x, d.safe);
-  return d.odd ? wrapped(e, n, select(e, type_out(n), d.odd, spirv_op2(e, SPIRV_IMul, type, x, y), quotient)) : quotient;
+  if (!d.odd) return quotient;
+  return wrapped(e, n, select(e, type_out(n), d.odd, spirv_op2(e, SPIRV_IMul, type, x, y), quotient));
 }
 
 /* By the 1 that stands for 0 and -1 the remainder is 0, as it should be. SMod would give the divisor's sign, but Mesa's
@@ -263,7 +270,9 @@ typedef struct Bits {
 static Id op(Bits b, SpirvOp o, Id x, Id y) { return spirv_op2(b.e, o, spirv_uints(b.e, b.lanes), x, y); }
 static Id number(Bits b, uint32_t v) { return spirv_number(b.e, v, b.lanes); }
 static Id shr(Bits b, Id x, uint32_t by) { return op(b, SPIRV_ShiftRightLogical, x, number(b, by)); }
-static Id below(Bits b, Id x, uint32_t y) { return spirv_op2(b.e, SPIRV_ULessThan, spirv_bools(b.e, b.lanes), x, number(b, y)); }
+static Id below(Bits b, Id x, uint32_t y) {
+  return spirv_op2(b.e, SPIRV_ULessThan, spirv_bools(b.e, b.lanes), x, number(b, y));
+}
 static Id choose(Bits b, Id c, Id x, Id y) { return spirv_op3(b.e, SPIRV_Select, spirv_uints(b.e, b.lanes), c, x, y); }
 
 /* x without its low `drop` bits, to nearest even: by adding a little less than half of what is dropped. */
@@ -438,9 +447,12 @@ static Id emit_lanes(SpirvEmitter *e, const Node *n) {
   while (t.lanes > 1) {
     TypeInfo half = {.kind = TYPE_VECTOR, .dtype = t.dtype, .lanes = t.lanes / 2};
     Id x = spirv_slice(e, v, &t, 0, half.lanes), y = spirv_slice(e, v, &t, half.lanes, half.lanes);
-    if (n->op != OP_lanes_sum) v = extreme(e, &half, n->op == OP_lanes_max, x, y);
-    else if (is_float) v = spirv_exact(e, spirv_op2(e, SPIRV_FAdd, spirv_type(e, &half), x, y));
-    else v = spirv_wrap(e, spirv_op2(e, SPIRV_IAdd, spirv_type(e, &half), x, y), half.dtype, half.lanes);
+    if (n->op != OP_lanes_sum)
+      v = extreme(e, &half, n->op == OP_lanes_max, x, y);
+    else if (is_float)
+      v = spirv_exact(e, spirv_op2(e, SPIRV_FAdd, spirv_type(e, &half), x, y));
+    else
+      v = spirv_wrap(e, spirv_op2(e, SPIRV_IAdd, spirv_type(e, &half), x, y), half.dtype, half.lanes);
     t = half;
   }
   return v;

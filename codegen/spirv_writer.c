@@ -3,11 +3,13 @@
 
 #include "ir/fatal.h"
 
+// clang-format off
 enum {
   MAGIC = 0x07230203, VERSION_1_5 = 0x00010500, GENERATOR = 0, HEADER_WORDS = 5,
   MAX_OPERANDS = 0xfffe, MAX_STRING_WORDS = 64,
   ADDRESSING_LOGICAL = 0, MEMORY_GLSL450 = 1, MODEL_GLCOMPUTE = 5, MODE_LOCAL_SIZE = 17,
 };
+// clang-format on
 
 typedef VEC(uint32_t) Words;
 
@@ -44,7 +46,8 @@ void spirv_put(SpirvWriter *w, SpirvSection s, SpirvOp op, int n, const uint32_t
 }
 
 /* An instruction whose operands are `head` words, then `n` more. */
-static void put_long(SpirvWriter *w, SpirvSection s, SpirvOp op, int head, const uint32_t *at, int n, const uint32_t *more) {
+static void put_long(SpirvWriter *w, SpirvSection s, SpirvOp op, int head, const uint32_t *at, int n,
+                     const uint32_t *more) {
   vec_push(w->arena, &w->section[s], first_word(op, head + n));
   append(w, &w->section[s], head, at);
   append(w, &w->section[s], n, more);

@@ -27,27 +27,33 @@ typedef enum SpirvGlsl {
 #undef GLSL
 } SpirvGlsl;
 
+// clang-format off
 typedef enum SpirvCapability {
-  CAPABILITY_Shader = 1,
-  CAPABILITY_StorageBuffer16BitAccess = 4433,
-  CAPABILITY_StorageBuffer8BitAccess = 4448,
+  CAPABILITY_Shader                      =    1,
+  CAPABILITY_StorageBuffer16BitAccess    = 4433,
+  CAPABILITY_StorageBuffer8BitAccess     = 4448,
 } SpirvCapability;
 
-typedef enum SpirvStorage { STORAGE_Input = 1, STORAGE_Workgroup = 4, STORAGE_PushConstant = 9, STORAGE_Buffer = 12 } SpirvStorage;
+typedef enum SpirvStorage {
+  STORAGE_Input = 1, STORAGE_Workgroup = 4, STORAGE_PushConstant = 9, STORAGE_Buffer = 12,
+} SpirvStorage;
 
 typedef enum SpirvDecoration {
-  DECORATION_Block = 2, DECORATION_ArrayStride = 6, DECORATION_BuiltIn = 11, DECORATION_Restrict = 19,
-  DECORATION_Aliased = 20, DECORATION_Coherent = 23, DECORATION_NonWritable = 24, DECORATION_Binding = 33,
-  DECORATION_DescriptorSet = 34, DECORATION_Offset = 35, DECORATION_NoContraction = 42
+  DECORATION_Block       =  2, DECORATION_ArrayStride = 6,  DECORATION_BuiltIn       = 11, DECORATION_Restrict = 19,
+  DECORATION_Aliased     = 20, DECORATION_Coherent    = 23, DECORATION_NonWritable   = 24, DECORATION_Binding  = 33,
+  DECORATION_DescriptorSet = 34, DECORATION_Offset    = 35, DECORATION_NoContraction = 42,
 } SpirvDecoration;
 
-typedef enum SpirvBuiltIn { BUILTIN_NumWorkgroups = 24, BUILTIN_WorkgroupId = 26, BUILTIN_LocalInvocationId = 27 } SpirvBuiltIn;
+typedef enum SpirvBuiltIn {
+  BUILTIN_NumWorkgroups = 24, BUILTIN_WorkgroupId = 26, BUILTIN_LocalInvocationId = 27,
+} SpirvBuiltIn;
 
 /* Where an instruction stands, in the format's order. */
 typedef enum SpirvSection {
-  SECTION_CAPABILITY, SECTION_EXTENSION, SECTION_IMPORT, SECTION_MEMORY_MODEL, SECTION_ENTRY, SECTION_MODE,
-  SECTION_STRING, SECTION_NAME, SECTION_DECORATION, SECTION_GLOBAL, SECTION_CODE, SECTION_count
+  SECTION_CAPABILITY, SECTION_IMPORT, SECTION_MEMORY_MODEL, SECTION_ENTRY, SECTION_MODE, SECTION_STRING, SECTION_NAME,
+  SECTION_DECORATION, SECTION_GLOBAL, SECTION_CODE, SECTION_count
 } SpirvSection;
+// clang-format on
 
 typedef uint32_t Id; /* 0: none */
 typedef struct SpirvWriter SpirvWriter;
@@ -57,7 +63,9 @@ Id spirv_id(SpirvWriter *w);
 
 /* An instruction as it is: its operands, any result among them. */
 void spirv_put(SpirvWriter *w, SpirvSection s, SpirvOp op, int n, const uint32_t *word);
+// clang-format off
 #define spirv_words(...) (int)(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)), (uint32_t[]){__VA_ARGS__}
+// clang-format on
 
 /* One that gives a value, in the code: spirv_value(w, SPIRV_IAdd, t, spirv_words(a, b)). */
 Id spirv_value(SpirvWriter *w, SpirvOp op, Id type, int n, const uint32_t *word);
@@ -85,7 +93,7 @@ Id spirv_type_vector(SpirvWriter *w, Id element, int lanes); /* one lane: the el
 Id spirv_type_pointer(SpirvWriter *w, SpirvStorage s, Id to);
 Id spirv_type_array(SpirvWriter *w, Id element, uint32_t n);
 Id spirv_type_function(SpirvWriter *w, Id result); /* without arguments */
-Id spirv_constant(SpirvWriter *w, Id type, uint32_t bits); /* of 32 bits */
+Id spirv_constant(SpirvWriter *w, Id type, uint32_t bits);
 Id spirv_constant_bool(SpirvWriter *w, bool v);
 Id spirv_constant_vector(SpirvWriter *w, Id type, int n, const Id *part);
 Id spirv_uint(SpirvWriter *w, uint32_t v);

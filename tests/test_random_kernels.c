@@ -26,9 +26,12 @@ typedef struct Growth {
   Random *random;
   char *at, *end;
   int depth;
-  int next;  /* number of the next value */
-  int n;     /* values in reach: those of this block and of the blocks around it */
-  struct { int number; Kind kind; } value[MAX_VALUES];
+  int next; /* number of the next value */
+  int n;    /* values in reach: those of this block and of the blocks around it */
+  struct {
+    int number;
+    Kind kind;
+  } value[MAX_VALUES];
 } Growth;
 
 static void put(Growth *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -98,9 +101,12 @@ static void grow_op(Growth *g) {
   int in[3] = {0};
   for (int i = 0; i < f->n_in; i++) in[i] = any(g, (Kind)f->in[i]);
   put(g, "%%v%d = ", define(g, (Kind)f->out));
-  if (f->n_in == 1) put(g, f->op, in[0]);
-  else if (f->n_in == 2) put(g, f->op, in[0], in[1]);
-  else put(g, f->op, in[0], in[1], in[2]);
+  if (f->n_in == 1)
+    put(g, f->op, in[0]);
+  else if (f->n_in == 2)
+    put(g, f->op, in[0], in[1]);
+  else
+    put(g, f->op, in[0], in[1], in[2]);
   put(g, " : %s\n", kind_name[f->out]);
 }
 
@@ -169,10 +175,14 @@ static void grow_when(Growth *g) {
 
 static void grow_statement(Growth *g) {
   int what = below(g, 20);
-  if (what == 0) grow_load(g);
-  else if (what < 3 && g->depth < MAX_DEPTH) grow_for(g);
-  else if (what < 5 && g->depth < MAX_DEPTH) grow_when(g);
-  else grow_op(g);
+  if (what == 0)
+    grow_load(g);
+  else if (what < 3 && g->depth < MAX_DEPTH)
+    grow_for(g);
+  else if (what < 5 && g->depth < MAX_DEPTH)
+    grow_when(g);
+  else
+    grow_op(g);
 }
 
 static void grow_block(Growth *g, int n_yield, const Kind *kind) {
@@ -208,11 +218,15 @@ static void grow_end(Growth *g) {
   for (Kind k = I32; k < 4; k++) {
     put(g, "%%at%d = add %%to, %%i%d : index\n", k, k);
     int a = any(g, I32), b = any(g, U32), c = any(g, F32), d = any(g, I32X4), e = any(g, U8), f = any(g, I16);
-    put(g, "%%b%d = cast %%v%d to=i32 : i32\n%%z%d = add %%v%d, %%zero : f32\n%%c%d = bitcast %%z%d to=i32 : i32\n", k, b, k, c, k, k);
-    put(g, "%%d%d = lanes_sum %%v%d : i32\n%%e%d = cast %%v%d to=i32 : i32\n%%f%d = cast %%v%d to=i32 : i32\n", k, d, k, e, k, f);
+    put(g, "%%b%d = cast %%v%d to=i32 : i32\n%%z%d = add %%v%d, %%zero : f32\n%%c%d = bitcast %%z%d to=i32 : i32\n", k,
+        b, k, c, k, k);
+    put(g, "%%d%d = lanes_sum %%v%d : i32\n%%e%d = cast %%v%d to=i32 : i32\n%%f%d = cast %%v%d to=i32 : i32\n", k, d, k,
+        e, k, f);
     put(g, "%%nan%d = isnan %%v%d : bool\n%%g%d = where %%nan%d, %%mask, %%c%d : i32\n", k, c, k, k, k);
-    put(g, "%%h%d = add %%v%d, %%b%d : i32\n%%j%d = xor %%h%d, %%g%d : i32\n%%k%d = add %%j%d, %%d%d : i32\n", k, a, k, k, k, k, k, k, k);
-    put(g, "%%l%d = sub %%k%d, %%e%d : i32\n%%m%d = xor %%l%d, %%f%d : i32\nstore %%y, %%at%d, %%m%d\n", k, k, k, k, k, k, k, k);
+    put(g, "%%h%d = add %%v%d, %%b%d : i32\n%%j%d = xor %%h%d, %%g%d : i32\n%%k%d = add %%j%d, %%d%d : i32\n", k, a, k,
+        k, k, k, k, k, k);
+    put(g, "%%l%d = sub %%k%d, %%e%d : i32\n%%m%d = xor %%l%d, %%f%d : i32\nstore %%y, %%at%d, %%m%d\n", k, k, k, k, k,
+        k, k, k);
   }
 }
 

@@ -38,7 +38,8 @@ static int test_writer(Arena *a) {
   failed += check(spirv_constant(w, spirv_type_float(w, 32), 1) != one);
   failed += check(spirv_constant_bool(w, true) != spirv_constant_bool(w, false));
   failed += check(spirv_type_pointer(w, STORAGE_Workgroup, uint) == spirv_type_pointer(w, STORAGE_Workgroup, uint));
-  failed += check(spirv_string(w, "one") == spirv_string(w, "one")) + check(spirv_string(w, "one") != spirv_string(w, "two"));
+  failed +=
+      check(spirv_string(w, "one") == spirv_string(w, "one")) + check(spirv_string(w, "one") != spirv_string(w, "two"));
   spirv_capability(w, CAPABILITY_Shader);
 
   Id nothing = spirv_type_void(w), type = spirv_type_function(w, nothing), function;
@@ -174,14 +175,16 @@ static const char *case_text(const Case *c, Arena *a, int64_t *size) {
   enum { SIZE = 4096 };
   char *text = arena_alloc(a, SIZE), *at = text, *end = text + SIZE;
   const char *out = strcmp(c->out, "index") == 0 ? "i32" : c->out;
-  append(&at, end, "lathe 1\nkernel @case(%%px: buf<%s>, %%py: buf<%s>, %%pz: buf<%s>, %%pr: buf<%s>) {\n", c->in, c->in,
-         c->in, out);
+  append(&at, end, "lathe 1\nkernel @case(%%px: buf<%s>, %%py: buf<%s>, %%pz: buf<%s>, %%pr: buf<%s>) {\n", c->in,
+         c->in, c->in, out);
   append(&at, end, "%%i = group_id : index\n%%li = imm %d : index\n%%lo = imm %d : index\n", c->lanes_in, c->lanes_out);
   append(&at, end, "%%ii = mul %%i, %%li : index\n%%io = mul %%i, %%lo : index\n");
   for (const char *v = "xyz"; *v; v++) {
     append(&at, end, "%%%c = load %%p%c, %%ii", *v, *v);
-    if (c->lanes_in > 1) append(&at, end, " lanes=%d : %sx%d\n", c->lanes_in, c->in, c->lanes_in);
-    else append(&at, end, " : %s\n", c->in);
+    if (c->lanes_in > 1)
+      append(&at, end, " lanes=%d : %sx%d\n", c->lanes_in, c->in, c->lanes_in);
+    else
+      append(&at, end, " : %s\n", c->in);
   }
   append(&at, end, "%s\nstore %%pr, %%io, %%r\nreturn\n}\n", c->body);
   *size = at - text;
@@ -192,22 +195,27 @@ enum { SPECIAL = 22 };
 
 /* What is interesting of a type; denormals of f32, which a device may take as 0, are left out. */
 static uint64_t special_value(Dtype t, int i) {
-  static const double floats[] = {0, -0.0, 1, -1, 0.5, 2.5, -3.5, 65504, 65520, -1e6, 6e-8, 2.98e-8, 1e-5, 1e-30, 255.5,
-                                  INFINITY, -INFINITY, NAN, 0.33333334, 1.0009766, 1.00048828125, 3e38};
-  static const int64_t ints[] = {0, 1, -1, 2, 7, 8, 15, 16, 31, 32, 33, 127, 128, -128, 255, 256, 32767, -32768, 65535,
-                                 INT32_MAX, INT32_MIN, UINT32_MAX};
+  static const double floats[] = {0,         -0.0, 1,          -1,        0.5,           2.5,   -3.5,  65504,
+                                  65520,     -1e6, 6e-8,       2.98e-8,   1e-5,          1e-30, 255.5, INFINITY,
+                                  -INFINITY, NAN,  0.33333334, 1.0009766, 1.00048828125, 3e38};
+  static const int64_t ints[] = {0,   1,   -1,   2,   7,   8,     15,     16,    31,        32,        33,
+                                 127, 128, -128, 255, 256, 32767, -32768, 65535, INT32_MAX, INT32_MIN, UINT32_MAX};
   uint64_t bits = 0;
   if (t == DT_bool) return (uint64_t)i & 1;
-  if (dtype_is_float(t)) dtype_set_f(t, &bits, 0, floats[i % SPECIAL]);
-  else dtype_set_i(t, &bits, 0, ints[i % SPECIAL]);
+  if (dtype_is_float(t))
+    dtype_set_f(t, &bits, 0, floats[i % SPECIAL]);
+  else
+    dtype_set_i(t, &bits, 0, ints[i % SPECIAL]);
   return bits;
 }
 
 static uint64_t random_value(Dtype t, uint64_t *seed) {
   uint64_t bits = 0;
   *seed ^= *seed << 13, *seed ^= *seed >> 7, *seed ^= *seed << 17;
-  if (dtype_is_float(t)) dtype_set_f(t, &bits, 0, (double)(int64_t)*seed * 0x1p-60);
-  else dtype_set_i(t, &bits, 0, (int64_t)*seed);
+  if (dtype_is_float(t))
+    dtype_set_f(t, &bits, 0, (double)(int64_t)*seed * 0x1p-60);
+  else
+    dtype_set_i(t, &bits, 0, (int64_t)*seed);
   return t == DT_bool ? *seed & 1 : bits;
 }
 
@@ -232,7 +240,8 @@ static bool run_case(const Case *c, const char *text, int64_t size, Arena *a, Vu
   int64_t groups = COUNT / c->lanes_in, n_out = groups * c->lanes_out, grid[] = {groups, 1, 1};
   Dtype in = f->body->arg[0]->type->dtype, out = f->body->arg[3]->type->dtype;
   KernelArg arg[4];
-  for (int j = 0; j < 4; j++) arg[j] = (KernelArg){.memory = arena_alloc(a, ARGUMENT_BYTES), .elements = j < 3 ? COUNT : n_out};
+  for (int j = 0; j < 4; j++)
+    arg[j] = (KernelArg){.memory = arena_alloc(a, ARGUMENT_BYTES), .elements = j < 3 ? COUNT : n_out};
   for (int j = 0; j < 3; j++) fill(&arg[j], in, j);
   void *want = arg[3].memory;
   if (!interp_kernel(f, grid, 4, arg, d)) return false;
@@ -357,8 +366,9 @@ static int test_refusal(const Refusal *r) {
 /* All that is wrong is said, not only the first of it. */
 static int test_all_refusals(Arena *a) {
   Diag *d = diag_new(a);
-  const char *text = "lathe 1\nkernel @k requires \"fma\" (%x: f32, %h: f16) {\n %v = exp %x : f32\n %w = neg %h : f16\n"
-                     " %u = log %x : f32\n return\n}\n";
+  const char *text =
+      "lathe 1\nkernel @k requires \"fma\" (%x: f32, %h: f16) {\n %v = exp %x : f32\n %w = neg %h : f16\n"
+      " %u = log %x : f32\n return\n}\n";
   Func *f = parse(a, d, text, (int64_t)strlen(text));
   SpirvKernel k;
   return check(f && !spirv_emit_kernel(f, target_find("vulkan-1.2"), a, d, &k) && diag_errors(d) == 4);

@@ -7,18 +7,20 @@
 
 #include "ir/fatal.h"
 
+// clang-format off
 #define GLOBAL_FUNCTIONS(F) F(CreateInstance) F(EnumerateInstanceVersion)
-#define INSTANCE_FUNCTIONS(F)                                                                                          \
-  F(DestroyInstance) F(EnumeratePhysicalDevices) F(GetPhysicalDeviceProperties) F(GetPhysicalDeviceFeatures2)          \
+#define INSTANCE_FUNCTIONS(F) \
+  F(DestroyInstance) F(EnumeratePhysicalDevices) F(GetPhysicalDeviceProperties) F(GetPhysicalDeviceFeatures2) \
   F(GetPhysicalDeviceMemoryProperties) F(GetPhysicalDeviceQueueFamilyProperties) F(CreateDevice) F(GetDeviceProcAddr)
-#define DEVICE_FUNCTIONS(F)                                                                                            \
-  F(DestroyDevice) F(GetDeviceQueue) F(CreateBuffer) F(DestroyBuffer) F(GetBufferMemoryRequirements) F(AllocateMemory) \
-  F(FreeMemory) F(BindBufferMemory) F(MapMemory) F(CreateShaderModule) F(DestroyShaderModule)                          \
-  F(CreateDescriptorSetLayout) F(DestroyDescriptorSetLayout) F(CreatePipelineLayout) F(DestroyPipelineLayout)          \
-  F(CreateComputePipelines) F(DestroyPipeline) F(CreateDescriptorPool) F(DestroyDescriptorPool)                        \
-  F(AllocateDescriptorSets) F(UpdateDescriptorSets) F(CreateCommandPool) F(DestroyCommandPool)                         \
-  F(AllocateCommandBuffers) F(BeginCommandBuffer) F(EndCommandBuffer) F(CmdBindPipeline) F(CmdBindDescriptorSets)      \
+#define DEVICE_FUNCTIONS(F) \
+  F(DestroyDevice) F(GetDeviceQueue) F(CreateBuffer) F(DestroyBuffer) F(GetBufferMemoryRequirements) \
+  F(AllocateMemory) F(FreeMemory) F(BindBufferMemory) F(MapMemory) F(CreateShaderModule) F(DestroyShaderModule) \
+  F(CreateDescriptorSetLayout) F(DestroyDescriptorSetLayout) F(CreatePipelineLayout) F(DestroyPipelineLayout) \
+  F(CreateComputePipelines) F(DestroyPipeline) F(CreateDescriptorPool) F(DestroyDescriptorPool) \
+  F(AllocateDescriptorSets) F(UpdateDescriptorSets) F(CreateCommandPool) F(DestroyCommandPool) \
+  F(AllocateCommandBuffers) F(BeginCommandBuffer) F(EndCommandBuffer) F(CmdBindPipeline) F(CmdBindDescriptorSets) \
   F(CmdPushConstants) F(CmdDispatch) F(CmdPipelineBarrier) F(QueueSubmit) F(QueueWaitIdle)
+// clang-format on
 
 struct Vulkan {
   void *library;
@@ -45,12 +47,14 @@ static void must_succeed(VkResult r, const char *what) {
 
 static bool open_instance(Vulkan *v) {
   v->library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-  PFN_vkGetInstanceProcAddr get = v->library ? (PFN_vkGetInstanceProcAddr)dlsym(v->library, "vkGetInstanceProcAddr") : NULL;
+  PFN_vkGetInstanceProcAddr get =
+      v->library ? (PFN_vkGetInstanceProcAddr)dlsym(v->library, "vkGetInstanceProcAddr") : NULL;
   if (!get) return false;
 #define LOAD(name) v->name = (PFN_vk##name)get(v->instance, "vk" #name);
   GLOBAL_FUNCTIONS(LOAD)
   uint32_t version = 0;
-  if (!v->EnumerateInstanceVersion || v->EnumerateInstanceVersion(&version) || version < VK_API_VERSION_1_2) return false;
+  if (!v->EnumerateInstanceVersion || v->EnumerateInstanceVersion(&version) || version < VK_API_VERSION_1_2)
+    return false;
   VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .apiVersion = VK_API_VERSION_1_2};
   VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app};
   if (v->CreateInstance(&info, NULL, &v->instance) != VK_SUCCESS) return false;
@@ -71,7 +75,8 @@ static bool find_queue(Vulkan *v) {
 /* Narrow storage: all that a kernel of the baseline may need. */
 static bool has_features(Vulkan *v) {
   VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
-  VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12};
+  VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+                                          .pNext = &v12};
   VkPhysicalDeviceFeatures2 all = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v11};
   v->GetPhysicalDeviceFeatures2(v->physical, &all);
   return v12.storageBuffer8BitAccess && v11.storageBuffer16BitAccess;
@@ -93,11 +98,16 @@ static void open_device(Vulkan *v) {
   VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
                                           .storageBuffer8BitAccess = VK_TRUE};
   VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
-                                          .pNext = &v12, .storageBuffer16BitAccess = VK_TRUE};
+                                          .pNext = &v12,
+                                          .storageBuffer16BitAccess = VK_TRUE};
   float priority = 1;
-  VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = v->family,
-                                   .queueCount = 1, .pQueuePriorities = &priority};
-  VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &v11, .queueCreateInfoCount = 1,
+  VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                   .queueFamilyIndex = v->family,
+                                   .queueCount = 1,
+                                   .pQueuePriorities = &priority};
+  VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                             .pNext = &v11,
+                             .queueCreateInfoCount = 1,
                              .pQueueCreateInfos = &queue};
   must(v->CreateDevice(v->physical, &info, NULL, &v->device));
 #define LOAD(name) v->name = (PFN_vk##name)v->GetDeviceProcAddr(v->device, "vk" #name);
@@ -154,12 +164,14 @@ static uint32_t memory_type(const Vulkan *v, uint32_t allowed) {
 
 static Buffer open_buffer(Vulkan *v, void *host, int64_t bytes) {
   Buffer b = {.host = host, .bytes = (size_t)bytes};
-  VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO, .size = bytes ? (VkDeviceSize)bytes : 4,
+  VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                             .size = bytes ? (VkDeviceSize)bytes : 4,
                              .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT};
   must(v->CreateBuffer(v->device, &info, NULL, &b.buffer));
   VkMemoryRequirements need;
   v->GetBufferMemoryRequirements(v->device, b.buffer, &need);
-  VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = need.size,
+  VkMemoryAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                   .allocationSize = need.size,
                                    .memoryTypeIndex = memory_type(v, need.memoryTypeBits)};
   must(v->AllocateMemory(v->device, &allocate, NULL, &b.memory));
   must(v->BindBufferMemory(v->device, b.buffer, b.memory, 0));
@@ -206,43 +218,54 @@ static void take_arguments(Vulkan *v, Run *r, const Func *f, const KernelArg *ar
 static void make_layout(Vulkan *v, Run *r) {
   VkDescriptorSetLayoutBinding binding[MAX_BUFFERS];
   for (uint32_t i = 0; i < r->n_buffers; i++)
-    binding[i] = (VkDescriptorSetLayoutBinding){.binding = i, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                                .descriptorCount = 1, .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-  VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                         .bindingCount = r->n_buffers, .pBindings = binding};
+    binding[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                .descriptorCount = 1,
+                                                .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+  VkDescriptorSetLayoutCreateInfo set = {
+      .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = r->n_buffers, .pBindings = binding};
   must(v->CreateDescriptorSetLayout(v->device, &set, NULL, &r->set_layout));
   VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0, 4 * r->n_push};
-  VkPipelineLayoutCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .setLayoutCount = 1,
-                                     .pSetLayouts = &r->set_layout, .pushConstantRangeCount = r->n_push != 0,
+  VkPipelineLayoutCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                     .setLayoutCount = 1,
+                                     .pSetLayouts = &r->set_layout,
+                                     .pushConstantRangeCount = r->n_push != 0,
                                      .pPushConstantRanges = &range};
   must(v->CreatePipelineLayout(v->device, &info, NULL, &r->layout));
 }
 
 static void make_pipeline(Vulkan *v, Run *r, const SpirvKernel *k) {
-  VkShaderModuleCreateInfo code = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = k->n_words * 4,
-                                   .pCode = k->word};
+  VkShaderModuleCreateInfo code = {
+      .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = k->n_words * 4, .pCode = k->word};
   VkShaderModule module;
   must(v->CreateShaderModule(v->device, &code, NULL, &module));
   VkPipelineShaderStageCreateInfo stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                                           .stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main"};
-  VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .stage = stage,
-                                      .layout = r->layout};
+                                           .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                           .module = module,
+                                           .pName = "main"};
+  VkComputePipelineCreateInfo info = {
+      .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .stage = stage, .layout = r->layout};
   must(v->CreateComputePipelines(v->device, VK_NULL_HANDLE, 1, &info, NULL, &r->pipeline));
   v->DestroyShaderModule(v->device, module, NULL);
 }
 
 static void bind_buffers(Vulkan *v, Run *r) {
   VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, MAX_BUFFERS};
-  VkDescriptorPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 1,
-                                     .poolSizeCount = 1, .pPoolSizes = &size};
+  VkDescriptorPoolCreateInfo pool = {
+      .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 1, .poolSizeCount = 1, .pPoolSizes = &size};
   must(v->CreateDescriptorPool(v->device, &pool, NULL, &r->pool));
   VkDescriptorSetAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                          .descriptorPool = r->pool, .descriptorSetCount = 1, .pSetLayouts = &r->set_layout};
+                                          .descriptorPool = r->pool,
+                                          .descriptorSetCount = 1,
+                                          .pSetLayouts = &r->set_layout};
   must(v->AllocateDescriptorSets(v->device, &allocate, &r->set));
   for (uint32_t i = 0; i < r->n_buffers; i++) {
     VkDescriptorBufferInfo buffer = {r->buffer[i].buffer, 0, VK_WHOLE_SIZE};
-    VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstSet = r->set, .dstBinding = i,
-                                  .descriptorCount = 1, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+    VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                  .dstSet = r->set,
+                                  .dstBinding = i,
+                                  .descriptorCount = 1,
+                                  .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                   .pBufferInfo = &buffer};
     v->UpdateDescriptorSets(v->device, 1, &write, 0, NULL);
   }
@@ -251,14 +274,16 @@ static void bind_buffers(Vulkan *v, Run *r) {
 static void record(Vulkan *v, const Run *r, VkCommandBuffer c, const int64_t grid[3]) {
   VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
-  VkMemoryBarrier written = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
+  VkMemoryBarrier written = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                             .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
                              .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
   must(v->BeginCommandBuffer(c, &begin));
   v->CmdBindPipeline(c, VK_PIPELINE_BIND_POINT_COMPUTE, r->pipeline);
   v->CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, r->layout, 0, 1, &r->set, 0, NULL);
   if (r->n_push) v->CmdPushConstants(c, r->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, 4 * r->n_push, r->push);
   v->CmdDispatch(c, (uint32_t)grid[0], (uint32_t)grid[1], (uint32_t)grid[2]);
-  v->CmdPipelineBarrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &written, 0, NULL, 0, NULL);
+  v->CmdPipelineBarrier(c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &written, 0, NULL, 0,
+                        NULL);
   must(v->EndCommandBuffer(c));
 }
 
@@ -266,8 +291,8 @@ static void submit(Vulkan *v, const Run *r, const int64_t grid[3]) {
   VkCommandPool pool;
   VkCommandPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = v->family};
   must(v->CreateCommandPool(v->device, &info, NULL, &pool));
-  VkCommandBufferAllocateInfo allocate = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = pool,
-                                          .commandBufferCount = 1};
+  VkCommandBufferAllocateInfo allocate = {
+      .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = pool, .commandBufferCount = 1};
   VkCommandBuffer c;
   must(v->AllocateCommandBuffers(v->device, &allocate, &c));
   record(v, r, c, grid);
