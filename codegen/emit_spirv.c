@@ -158,17 +158,13 @@ static void put_location(SpirvEmitter *e, const Node *n) {
     spirv_put(e->w, SECTION_CODE, SPIRV_Line, spirv_words(spirv_string(e->w, n->loc.file), (uint32_t)n->loc.line, 0));
 }
 
-static void put_name(SpirvEmitter *e, const Node *n, Id v) {
-  const char *name = n->loc.name ? n->loc.name : n->out[0]->name;
-  if (name) spirv_name(e->w, v, name);
-}
-
 static void emit_node(SpirvEmitter *e, const Node *n) {
   put_location(e, n);
-  Id v = spirv_row(n->op)->emit(e, n);
+  Id before = spirv_newest_id(e->w), v = spirv_row(n->op)->emit(e, n);
   if (!n->n_out || is_memory(n->out[0]->type)) return;
   set(e, n->out[0], v);
-  put_name(e, n, v);
+  const char *name = n->loc.name ? n->loc.name : n->out[0]->name;
+  if (name && v > before) spirv_name(e->w, v, name); /* what was there before has its name */
 }
 
 static void emit_block(SpirvEmitter *e, const Block *b) {
@@ -284,7 +280,7 @@ static void emit_kernel(SpirvEmitter *e, SpirvKernel *out) {
 }
 
 bool spirv_emit_kernel(const Func *f, const Target *t, Arena *a, Diag *d, SpirvKernel *out) {
-  ensure(f->level == LEVEL_KERNEL && t->kind == TARGET_GPU);
+  ensure(f->level == LEVEL_KERNEL && t->kind == TARGET_GPU && t->vector_bytes == 4 * SPIRV_LANES);
   *out = (SpirvKernel){0};
   SpirvEmitter e = {.target = t, .func = f, .arena = a};
   if (!check_kernel(&e, d)) return false;

@@ -460,7 +460,28 @@ static Id emit_lanes(SpirvEmitter *e, const Node *n) {
 
 /* ---- dot products: with vectors of four lanes, one sum of four products, or two of two ---- */
 
+/* The four bytes of an operand in one word: most often they have just come out of one. */
+static Id packed_bytes(SpirvEmitter *e, const Value *v) {
+  const Node *def = v->def;
+  bool from_word = def && def->op == OP_bitcast && def->in[0].value->type->lanes == 1;
+  if (from_word && spirv_class(def->in[0].value->type->dtype) != SPIRV_FLOAT) return spirv_operand(e, def, 0);
+  Id word[SPIRV_LANES];
+  spirv_to_words(e, e->value[v->number], v->type, word);
+  return word[0];
+}
+
+static Id emit_dot4_by_instruction(SpirvEmitter *e, const Node *n) {
+  enum { PACKED_4X8 = 0 };
+  spirv_capability(e->w, CAPABILITY_DotProduct);
+  spirv_capability(e->w, CAPABILITY_DotProductInput4x8BitPacked);
+  spirv_extension(e->w, "SPV_KHR_integer_dot_product");
+  Id b = packed_bytes(e, n->in[2].value), a = packed_bytes(e, n->in[1].value);
+  Id dot = spirv_op3(e, SPIRV_SUDot, spirv_uints(e, 1), b, a, PACKED_4X8);
+  return spirv_op2(e, SPIRV_IAdd, spirv_uints(e, 1), IN(0), dot);
+}
+
 static Id emit_dot4(SpirvEmitter *e, const Node *n) {
+  if (target_has(e->target, FEATURE_idot)) return emit_dot4_by_instruction(e, n);
   Id sum = IN(0), product = spirv_op2(e, SPIRV_IMul, spirv_uints(e, 4), IN(1), IN(2));
   for (int64_t j = 0; j < 4; j++)
     sum = spirv_op2(e, SPIRV_IAdd, spirv_uints(e, 1), sum, spirv_slice(e, product, type_in(n, 1), j, 1));

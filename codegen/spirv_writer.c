@@ -30,6 +30,7 @@ SpirvWriter *spirv_writer_new(Arena *a) {
 }
 
 Id spirv_id(SpirvWriter *w) { return ++w->last; }
+Id spirv_newest_id(const SpirvWriter *w) { return w->last; }
 
 static uint32_t first_word(SpirvOp op, int n_operands) {
   ensure(n_operands >= 0 && n_operands <= MAX_OPERANDS);
@@ -123,6 +124,16 @@ void spirv_capability(SpirvWriter *w, SpirvCapability c) {
   for (int i = 0; i < in->n; i += 2)
     if (in->at[i + 1] == (uint32_t)c) return;
   spirv_put(w, SECTION_CAPABILITY, SPIRV_Capability, spirv_words((uint32_t)c));
+}
+
+void spirv_extension(SpirvWriter *w, const char *name) {
+  uint32_t text[MAX_STRING_WORDS];
+  int n = text_words(name, text);
+  const Words *in = &w->section[SECTION_EXTENSION];
+  for (int at = 0; at < in->n; at += (int)(in->at[at] >> 16))
+    if (in->at[at] == first_word(SPIRV_Extension, n) && memcmp(in->at + at + 1, text, (size_t)n * sizeof *text) == 0)
+      return;
+  spirv_put(w, SECTION_EXTENSION, SPIRV_Extension, n, text);
 }
 
 void spirv_name(SpirvWriter *w, Id id, const char *name) {

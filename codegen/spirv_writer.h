@@ -32,6 +32,8 @@ typedef enum SpirvCapability {
   CAPABILITY_Shader                      =    1,
   CAPABILITY_StorageBuffer16BitAccess    = 4433,
   CAPABILITY_StorageBuffer8BitAccess     = 4448,
+  CAPABILITY_DotProductInput4x8BitPacked = 6018,
+  CAPABILITY_DotProduct                  = 6019,
 } SpirvCapability;
 
 typedef enum SpirvStorage {
@@ -50,8 +52,8 @@ typedef enum SpirvBuiltIn {
 
 /* Where an instruction stands, in the format's order. */
 typedef enum SpirvSection {
-  SECTION_CAPABILITY, SECTION_IMPORT, SECTION_MEMORY_MODEL, SECTION_ENTRY, SECTION_MODE, SECTION_STRING, SECTION_NAME,
-  SECTION_DECORATION, SECTION_GLOBAL, SECTION_CODE, SECTION_count
+  SECTION_CAPABILITY, SECTION_EXTENSION, SECTION_IMPORT, SECTION_MEMORY_MODEL, SECTION_ENTRY, SECTION_MODE,
+  SECTION_STRING, SECTION_NAME, SECTION_DECORATION, SECTION_GLOBAL, SECTION_CODE, SECTION_count
 } SpirvSection;
 // clang-format on
 
@@ -60,6 +62,7 @@ typedef struct SpirvWriter SpirvWriter;
 
 SpirvWriter *spirv_writer_new(Arena *a);
 Id spirv_id(SpirvWriter *w);
+Id spirv_newest_id(const SpirvWriter *w);
 
 /* An instruction as it is: its operands, any result among them. */
 void spirv_put(SpirvWriter *w, SpirvSection s, SpirvOp op, int n, const uint32_t *word);
@@ -78,6 +81,7 @@ void spirv_patch(SpirvWriter *w, size_t at, uint32_t word);
 /* ---- the module ---- */
 
 void spirv_capability(SpirvWriter *w, SpirvCapability c); /* once, however often it is asked for */
+void spirv_extension(SpirvWriter *w, const char *name); /* likewise */
 void spirv_name(SpirvWriter *w, Id id, const char *name);
 Id spirv_string(SpirvWriter *w, const char *s); /* once for each */
 void spirv_decorate(SpirvWriter *w, Id id, SpirvDecoration d, int n, const uint32_t *word);

@@ -7,6 +7,8 @@
 #define V2 FEATURE_sse41
 #define V3 (V2 | FEATURE_avx2 | FEATURE_fma | FEATURE_f16c)
 #define V4 (V3 | FEATURE_avx512f | FEATURE_avx512vl)
+#define VULKAN .index_bits = 32, .vector_bytes = 16, .workgroup_memory = 16 << 10, .workgroup = 128, .buffers = 8, \
+  .argument_bytes = 128
 #define LINUX "x86_64-unknown-linux-gnu"
 
 // clang-format off
@@ -23,8 +25,8 @@ static const Target targets[] = {
   {"x86-64-v4-bf16",  TARGET_CPU, LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16",    V4 | FEATURE_avx512vnni | FEATURE_avx512bf16,
     .index_bits = 64, .vector_bytes = 64, .vector_registers = 32, .level1 = 32 << 10, .level2 = 1 << 20, .workgroup = 1},
   /* What Vulkan 1.2 promises of every device; of buffers it promises four only, WebGPU finds eight everywhere. */
-  {"vulkan-1.2",      TARGET_GPU, NULL,  NULL,        NULL,                         0,
-    .index_bits = 32, .vector_bytes = 16, .workgroup_memory = 16 << 10, .workgroup = 128, .buffers = 8, .argument_bytes = 128},
+  {"vulkan-1.2",      TARGET_GPU, NULL,  NULL,        NULL,                         0,            VULKAN},
+  {"vulkan-1.2-idot", TARGET_GPU, NULL,  NULL,        NULL,                         FEATURE_idot, VULKAN},
 };
 // clang-format on
 

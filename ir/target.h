@@ -7,8 +7,10 @@
 
 typedef enum TargetKind { TARGET_CPU, TARGET_GPU } TargetKind;
 
-/* What a kernel can require by name. */
-#define TARGET_FEATURES(F) F(sse41) F(avx2) F(fma) F(f16c) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16)
+/* What a kernel can require by name: a CPU's; and a GPU's, of which `idot` is a dot product of four bytes each. */
+#define TARGET_FEATURES(F) \
+  F(sse41) F(avx2) F(fma) F(f16c) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16) \
+  F(idot)
 
 enum {
 #define FEATURE(name) FEATURE_BIT_##name,

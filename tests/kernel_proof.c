@@ -341,16 +341,20 @@ static bool run_llvm(Func *f, const Problem *p, Diag *d) {
   return good;
 }
 
-static bool run_spirv(Func *f, const Problem *p, Diag *d) {
+static bool run_spirv_for(const char *target, Func *f, const Problem *p, Diag *d) {
   SpirvKernel k;
-  if (!spirv_emit_kernel(f, target_find("vulkan-1.2"), p->arena, d, &k)) return false;
+  if (!spirv_emit_kernel(f, target_find(target), p->arena, d, &k)) return false;
   vulkan_run(p->vulkan, f, &k, p->grid, p->arg);
   return true;
 }
 
+static bool run_spirv(Func *f, const Problem *p, Diag *d) { return run_spirv_for("vulkan-1.2", f, p, d); }
+static bool run_spirv_idot(Func *f, const Problem *p, Diag *d) { return run_spirv_for("vulkan-1.2-idot", f, p, d); }
+
 static bool always(Vulkan *v) { return (void)v, true; }
 static bool has_host(Vulkan *v) { return (void)v, jit_host_target() != NULL; }
 static bool has_vulkan(Vulkan *v) { return v != NULL; }
+static bool has_idot(Vulkan *v) { return v && vulkan_takes(v, target_find("vulkan-1.2-idot")); }
 
 static const struct {
   const char *name;
@@ -362,6 +366,7 @@ static const struct {
     {"interp", 1 << PORTABLE | 1 << CPU | 1 << GPU, always, run_interp, 0},
     {"llvm", 1 << PORTABLE | 1 << CPU, has_host, run_llvm, 0},
     {"spirv", 1 << PORTABLE | 1 << GPU, has_vulkan, run_spirv, 2e-6},
+    {"spirv", 1 << PORTABLE | 1 << GPU, has_idot, run_spirv_idot, 2e-6},
 };
 enum { N_BACKENDS = sizeof backends / sizeof *backends };
 

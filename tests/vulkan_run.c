@@ -11,7 +11,8 @@
 #define GLOBAL_FUNCTIONS(F) F(CreateInstance) F(EnumerateInstanceVersion)
 #define INSTANCE_FUNCTIONS(F) \
   F(DestroyInstance) F(EnumeratePhysicalDevices) F(GetPhysicalDeviceProperties) F(GetPhysicalDeviceFeatures2) \
-  F(GetPhysicalDeviceMemoryProperties) F(GetPhysicalDeviceQueueFamilyProperties) F(CreateDevice) F(GetDeviceProcAddr)
+  F(GetPhysicalDeviceMemoryProperties) F(GetPhysicalDeviceQueueFamilyProperties) F(CreateDevice) F(GetDeviceProcAddr) \
+  F(EnumerateDeviceExtensionProperties)
 #define DEVICE_FUNCTIONS(F) \
   F(DestroyDevice) F(GetDeviceQueue) F(CreateBuffer) F(DestroyBuffer) F(GetBufferMemoryRequirements) \
   F(AllocateMemory) F(FreeMemory) F(BindBufferMemory) F(MapMemory) F(CreateShaderModule) F(DestroyShaderModule) \
@@ -29,6 +30,7 @@ struct Vulkan {
   VkDevice device;
   VkQueue queue;
   uint32_t family;
+  bool has_idot;
   VkPhysicalDeviceMemoryProperties memory;
   VkPhysicalDeviceProperties properties;
 #define MEMBER(name) PFN_vk##name name;
@@ -82,6 +84,18 @@ static bool has_features(Vulkan *v) {
   return v12.storageBuffer8BitAccess && v11.storageBuffer16BitAccess;
 }
 
+static bool has_extension(Vulkan *v, const char *name) {
+  VkExtensionProperties all[512];
+  uint32_t n = 512;
+  v->EnumerateDeviceExtensionProperties(v->physical, NULL, &n, all);
+  for (uint32_t i = 0; i < n; i++)
+    if (strcmp(all[i].extensionName, name) == 0) return true;
+  return false;
+}
+
+/* The extension's feature is there wherever the extension is. */
+#define IDOT VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME
+
 static bool find_device(Vulkan *v) {
   VkPhysicalDevice device[8];
   uint32_t n = 8;
@@ -95,7 +109,13 @@ static bool find_device(Vulkan *v) {
 }
 
 static void open_device(Vulkan *v) {
+  const char *const idot = IDOT;
+  VkPhysicalDeviceShaderIntegerDotProductFeatures dot = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+      .shaderIntegerDotProduct = VK_TRUE};
+  v->has_idot = has_extension(v, idot);
   VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                          .pNext = v->has_idot ? &dot : NULL,
                                           .storageBuffer8BitAccess = VK_TRUE};
   VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
                                           .pNext = &v12,
@@ -108,7 +128,9 @@ static void open_device(Vulkan *v) {
   VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                              .pNext = &v11,
                              .queueCreateInfoCount = 1,
-                             .pQueueCreateInfos = &queue};
+                             .pQueueCreateInfos = &queue,
+                             .enabledExtensionCount = v->has_idot,
+                             .ppEnabledExtensionNames = &idot};
   must(v->CreateDevice(v->physical, &info, NULL, &v->device));
 #define LOAD(name) v->name = (PFN_vk##name)v->GetDeviceProcAddr(v->device, "vk" #name);
   DEVICE_FUNCTIONS(LOAD)
@@ -144,6 +166,7 @@ void vulkan_close(Vulkan *v) {
 }
 
 const char *vulkan_device(const Vulkan *v) { return v->properties.deviceName; }
+bool vulkan_takes(const Vulkan *v, const Target *t) { return v->has_idot || !target_has(t, FEATURE_idot); }
 
 /* ---- memory ---- */
 

@@ -12,6 +12,8 @@ typedef struct Vulkan Vulkan;
 Vulkan *vulkan_open(Arena *a);
 void vulkan_close(Vulkan *v);
 const char *vulkan_device(const Vulkan *v);
+/* Can the device run what is made for this target? */
+bool vulkan_takes(const Vulkan *v, const Target *t);
 
 /* Runs a grid of workgroups. Arguments are as interp_kernel() takes them; memory is copied to the device and back. */
 void vulkan_run(Vulkan *v, const Func *f, const SpirvKernel *k, const int64_t grid[3], const KernelArg *arg);
