@@ -11,10 +11,13 @@ static Dim number(Infer *c, int64_t v) { return dim_const(c->module->dims, v); }
 static Dim unknown(Infer *c) { return dim_unknown(c->module->dims); }
 static const char *text(Infer *c, Dim d) { return dim_text(c->module->arena, d); }
 
+/* A split may have thousands of parts; the first ones say enough. */
 static const char *list_text(Infer *c, int n, const Dim *dim) {
+  enum { SHOWN = 16 };
   char *s = "";
-  for (int i = 0; i < n; i++) s = arena_printf(c->module->arena, "%s%s%s", s, i ? "," : "", text(c, dim[i]));
-  return arena_printf(c->module->arena, "[%s]", s);
+  for (int i = 0; i < n && i < SHOWN; i++)
+    s = arena_printf(c->module->arena, "%s%s%s", s, i ? "," : "", text(c, dim[i]));
+  return arena_printf(c->module->arena, "[%s%s]", s, n > SHOWN ? ",..." : "");
 }
 
 /* The contents of a list. Elements may be unknown; where the length is, too, `n` is -1. */
@@ -270,11 +273,11 @@ bool infer_concat(Infer *c) {
 /* n parts of ceil(d/n); the last ones get what is left, maybe nothing. */
 static void equal_parts(Infer *c, Dim d, int n, Dim *size) {
   DimPool *p = c->module->dims;
-  Dim part = dim_ceildiv(p, d, number(c, n)), left = d;
+  Dim part = dim_ceildiv(p, d, number(c, n));
   bool even = dim_mul(p, part, number(c, n)) == d;
   for (int i = 0; i < n; i++) {
-    size[i] = even ? part : dim_min(p, part, left);
-    left = dim_sub(p, left, size[i]);
+    Dim left = dim_max(p, dim_sub(p, d, dim_mul(p, part, number(c, i))), number(c, 0));
+    size[i] = even || i == 0 ? part : dim_min(p, part, left);
   }
 }
 
