@@ -195,15 +195,29 @@ static bool refuse_unversioned(OnnxCall *c) {
   return onnx_invalid(c, "the model does not say which version of domain `%s` it uses", *c->domain ? c->domain : "ai.onnx");
 }
 
+/* What the importer could not make without saying why is refused, so that nothing fails in silence. */
+static void check_results(OnnxCall *c, int errors, int64_t refused) {
+  OnnxImporter *imp = c->importer;
+  for (int i = 0; i < c->n_out; i++) {
+    if (!c->out[i]) c->out[i] = onnx_failed_value(imp);
+    if (!c->wanted[i] || c->out[i]->type || errors != diag_errors(imp->diag) || refused != imp->n_refused) continue;
+    onnx_refuse(c, NULL, "result %d in this form", i);
+  }
+}
+
 static void run_importer(OnnxCall *c) {
+  OnnxImporter *imp = c->importer;
+  int errors = diag_errors(imp->diag);
+  int64_t refused = imp->n_refused;
   const OnnxRow *row = onnx_row(c->domain, c->type, c->opset);
-  const PbFunction *f = row ? NULL : onnx_find_function(c->importer, c->node->pb);
+  const PbFunction *f = row ? NULL : onnx_find_function(imp, c->node->pb);
   bool ok = row ? check_row(c, row) : f || (c->opset > 0 ? refuse_unknown(c) : refuse_unversioned(c));
+  bool typed = all_typed(c);
   if (ok && f) ok = onnx_import_call(c, f);
-  else if (ok && all_typed(c)) ok = row->import(c);
-  else look_through(c->importer, c->node), ok = false;
-  for (int i = 0; i < c->n_out; i++)
-    if (!ok || !c->out[i]) c->out[i] = onnx_failed_value(c->importer);
+  else if (ok && typed) ok = row->import(c);
+  else look_through(imp, c->node), ok = false;
+  for (int i = 0; i < c->n_out && !ok; i++) c->out[i] = NULL;
+  check_results(c, typed ? errors : -1, refused);
 }
 
 static void import_node(OnnxImporter *imp, OnnxScope *s, const PbNode *n) {

@@ -326,7 +326,7 @@ bool onnx_import_ms_rotary(OnnxCall *c) {
     int64_t width;
     if (!onnx_need_static(c, c->in[2], 1, "cos_cache", &half) || !onnx_need_static(c, x, 2, "input", &width))
       return false;
-    if (half < 1 || width % (2 * half)) return onnx_invalid(c, "cos_cache has %lld columns", (long long)half);
+    if (half < 1 || half > width || width % (2 * half)) return onnx_invalid(c, "cos_cache has %lld columns", (long long)half);
     heads = width / (2 * half);
   }
   if (flat) x = b_split_heads(b, x, heads);
