@@ -11,7 +11,9 @@ static bool is_digit(int c) { return c >= '0' && c <= '9'; }
 static bool is_alpha(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 static bool is_word(int c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '.' || c == '$'; }
 
-Lexer lex_start(const char *text, size_t size) { return (Lexer){.at = text, .begin = text, .end = text + size, .line = 1}; }
+Lexer lex_start(const char *text, size_t size) {
+  return (Lexer){.at = text, .begin = text, .end = text + size, .line = 1};
+}
 
 static int peek(const Lexer *l, size_t ahead) {
   return (size_t)(l->end - l->at) > ahead ? (unsigned char)l->at[ahead] : -1;
@@ -25,7 +27,11 @@ static bool skip_space(Lexer *l) {
     if (c == '/' && peek(l, 1) == '/')
       while (peek(l, 0) >= 0 && peek(l, 0) != '\n') l->at++;
     c = peek(l, 0);
-    if (c == '\n') { l->line++; first = true; continue; }
+    if (c == '\n') {
+      l->line++;
+      first = true;
+      continue;
+    }
     if (c != ' ' && c != '\t' && c != '\r') return first;
   }
 }
@@ -53,8 +59,13 @@ static void take_string(Lexer *l, Token *t, int kind) {
   t->at = ++l->at;
   t->quoted = true;
   for (int c; (c = peek(l, 0)) != '"'; l->at++) {
-    if (c == '\\' && peek(l, 1) >= 0 && peek(l, 1) != '\n') l->at++;
-    else if (c < 0 || c == '\n') { t->kind = TK_BAD; t->n = (size_t)(l->at - t->at); return; }
+    if (c == '\\' && peek(l, 1) >= 0 && peek(l, 1) != '\n')
+      l->at++;
+    else if (c < 0 || c == '\n') {
+      t->kind = TK_BAD;
+      t->n = (size_t)(l->at - t->at);
+      return;
+    }
   }
   t->kind = kind;
   t->n = (size_t)(l->at++ - t->at);
@@ -62,8 +73,10 @@ static void take_string(Lexer *l, Token *t, int kind) {
 
 static void take_sigil(Lexer *l, Token *t, int kind) {
   l->at++;
-  if (peek(l, 0) == '"') take_string(l, t, kind);
-  else take_word(l, t, kind);
+  if (peek(l, 0) == '"')
+    take_string(l, t, kind);
+  else
+    take_word(l, t, kind);
   if (t->n == 0 && !t->quoted) t->kind = TK_BAD;
 }
 
@@ -81,13 +94,21 @@ Token lex_next(Lexer *l) {
   Token t = {.first = skip_space(l)};
   t.line = l->line;
   int c = peek(l, 0);
-  if (c < 0) { t.kind = TK_END; t.at = l->at; }
-  else if (is_digit(c)) take_number(l, &t);
-  else if (is_word(c) && c != '.' && c != '$') take_word(l, &t, TK_WORD);
-  else if (c == '"') take_string(l, &t, TK_STRING);
-  else if (c == '%') take_sigil(l, &t, TK_VALUE);
-  else if (c == '@') take_sigil(l, &t, TK_NAME);
-  else take_sign(l, &t);
+  if (c < 0) {
+    t.kind = TK_END;
+    t.at = l->at;
+  } else if (is_digit(c))
+    take_number(l, &t);
+  else if (is_word(c) && c != '.' && c != '$')
+    take_word(l, &t, TK_WORD);
+  else if (c == '"')
+    take_string(l, &t, TK_STRING);
+  else if (c == '%')
+    take_sigil(l, &t, TK_VALUE);
+  else if (c == '@')
+    take_sigil(l, &t, TK_NAME);
+  else
+    take_sign(l, &t);
   return t;
 }
 
@@ -119,7 +140,8 @@ static int escape(const char *s, size_t n, size_t *used) {
   switch (*s) {
   case 'n': return '\n';
   case 't': return '\t';
-  case '"': case '\\': return *s;
+  case '"':
+  case '\\': return *s;
   case 'x': break;
   default: return 0;
   }
@@ -169,11 +191,16 @@ void text_quote(FILE *out, const char *string) {
   fputc('"', out);
   for (const unsigned char *s = (const unsigned char *)string; *s;) {
     int n = *s < 0x80 ? 1 : utf8_sequence(s);
-    if (*s == '"' || *s == '\\') fprintf(out, "\\%c", *s);
-    else if (*s == '\n') fputs("\\n", out);
-    else if (*s == '\t') fputs("\\t", out);
-    else if (*s < 0x20 || *s == 0x7f || n == 0) fprintf(out, "\\x%02x", *s);
-    else fwrite(s, 1, (size_t)n, out);
+    if (*s == '"' || *s == '\\')
+      fprintf(out, "\\%c", *s);
+    else if (*s == '\n')
+      fputs("\\n", out);
+    else if (*s == '\t')
+      fputs("\\t", out);
+    else if (*s < 0x20 || *s == 0x7f || n == 0)
+      fprintf(out, "\\x%02x", *s);
+    else
+      fwrite(s, 1, (size_t)n, out);
     s += n ? n : 1;
   }
   fputc('"', out);
@@ -182,14 +209,18 @@ void text_quote(FILE *out, const char *string) {
 bool text_is_word(const char *s) { return text_is_plain(s) && !is_digit(*s) && *s != '.' && *s != '$'; }
 
 void text_word(FILE *out, const char *s) {
-  if (text_is_word(s)) fputs(s, out);
-  else text_quote(out, s);
+  if (text_is_word(s))
+    fputs(s, out);
+  else
+    text_quote(out, s);
 }
 
 void text_name(FILE *out, char sigil, const char *s) {
   fputc(sigil, out);
-  if (text_is_plain(s)) fputs(s, out);
-  else text_quote(out, s);
+  if (text_is_plain(s))
+    fputs(s, out);
+  else
+    text_quote(out, s);
 }
 
 void text_buffer_open(TextBuffer *b) {

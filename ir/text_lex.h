@@ -8,7 +8,8 @@
 
 #include "ir/arena.h"
 
-typedef enum TokenKind { /* below 256: that character */
+/* Below 256: that character. */
+typedef enum TokenKind {
   TK_END = 256,
   TK_WORD,   /* letters, digits, `_`, `.`, `$`, and no digit first */
   TK_NUMBER, /* a digit first; the sign is a token of its own */

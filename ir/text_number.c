@@ -87,11 +87,13 @@ static const char *read_float(Dtype t, bool negative, const char *s, size_t n, u
 }
 
 const char *number_read(Dtype t, bool negative, const char *s, size_t n, uint64_t *bits) {
-  if (n > 1 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
-    return negative ? not_a_number : read_hex(t, s, n, bits);
+  if (n > 1 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) return negative ? not_a_number : read_hex(t, s, n, bits);
   if (dtype_is_float(t)) return read_float(t, negative, s, n, bits);
   bool yes = is_word(s, n, "true"), no = is_word(s, n, "false");
-  if (t == DT_bool && !negative && (yes || no)) { *bits = yes; return NULL; }
+  if (t == DT_bool && !negative && (yes || no)) {
+    *bits = yes;
+    return NULL;
+  }
   return read_integer(t, negative, s, n, bits);
 }
 
@@ -113,7 +115,8 @@ static void write_decimal(const char *scientific, char out[NUMBER_TEXT]) {
   if (exponent >= 0 && exponent < 15) {
     int whole = exponent + 1, zeros = n < whole ? whole - n : 0;
     int cut = n < whole ? n : whole;
-    snprintf(out, NUMBER_TEXT, "%s%.*s%.*s%s%s", sign, cut, digits, zeros, "000000000000000", n > cut ? "." : "", digits + cut);
+    snprintf(out, NUMBER_TEXT, "%s%.*s%.*s%s%s", sign, cut, digits, zeros, "000000000000000", n > cut ? "." : "",
+             digits + cut);
   } else if (exponent < 0 && exponent >= -4) {
     snprintf(out, NUMBER_TEXT, "%s0.%.*s%s", sign, -exponent - 1, "0000", digits);
   } else {

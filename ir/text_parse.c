@@ -61,7 +61,10 @@ static bool find_value(Parser *p, Token t, Value **out) {
   if (e && e->gone)
     return parse_fail(p, t.line, "%s is not visible here: the block that defines it in line %d has ended",
                       token_text(p->scratch, t), e->line);
-  if (e) { *out = e->what; return e->what; }
+  if (e) {
+    *out = e->what;
+    return e->what;
+  }
   parse_fail(p, t.line, "%s is not defined before this", token_text(p->scratch, t));
   if (names_add(p, value_kind(t), name, t.line, NULL)) names_find(p, value_kind(t), name)->missing = true;
   return false;
@@ -222,8 +225,8 @@ static bool parse_result_types(Parser *p, NodeText *t) {
       n++;
     } while (parse_accept(p, ','));
   }
-  return n == t->n_results || parse_fail(p, t->loc.line, "`%s` has %d results here and %d types behind ':'",
-                                         t->info->name, t->n_results, n);
+  return n == t->n_results ||
+         parse_fail(p, t->loc.line, "`%s` has %d results here and %d types behind ':'", t->info->name, t->n_results, n);
 }
 
 /* Reads the literal now that its type is known, then goes on where reading was. */
@@ -381,7 +384,8 @@ static bool parse_results(Parser *p, Func *f) {
 static bool parse_launch(Parser *p, Launch *l) {
   if (parse_accept_word(p, "workgroup")) {
     for (int i = 0; i < 3; i++) {
-      if (!parse_expect(p, i ? ',' : '(', i ? "','" : "'('") || !parse_integer(p, "a size of the workgroup", &l->local[i]))
+      if (!parse_expect(p, i ? ',' : '(', i ? "','" : "'('") ||
+          !parse_integer(p, "a size of the workgroup", &l->local[i]))
         return false;
     }
     if (!parse_expect(p, ')', "')'")) return false;
@@ -487,18 +491,22 @@ static bool parse_field(Parser *p, State *s, Field *field) {
       !parse_type(p, &type))
     return false;
   if (!type_is_tensor(type) || type->encoded || !type_is_static(type))
-    return parse_fail(p, line, "a row of field `%s` of `@%s` is a tensor of plain numbers with known sizes, not %s", name,
-                      s->name, type_text(p->scratch, type));
+    return parse_fail(p, line, "a row of field `%s` of `@%s` is a tensor of plain numbers with known sizes, not %s",
+                      name, s->name, type_text(p->scratch, type));
   *field = (Field){.name = arena_string(p->arena, name, strlen(name)), .dtype = type->dtype, .rank = type->rank};
   for (int i = 0; i < type->rank; i++) field->dim[i] = type->dim[i]->constant;
   return true;
 }
 
 static bool parse_addressing(Parser *p, State *s) {
-  if (parse_accept_word(p, "linear")) s->addressing = ADDRESS_LINEAR;
-  else if (parse_accept_word(p, "ring")) s->addressing = ADDRESS_RING;
-  else if (parse_accept_word(p, "fixed")) s->addressing = ADDRESS_FIXED;
-  else return parse_unexpected(p, "linear, ring or fixed");
+  if (parse_accept_word(p, "linear"))
+    s->addressing = ADDRESS_LINEAR;
+  else if (parse_accept_word(p, "ring"))
+    s->addressing = ADDRESS_RING;
+  else if (parse_accept_word(p, "fixed"))
+    s->addressing = ADDRESS_FIXED;
+  else
+    return parse_unexpected(p, "linear, ring or fixed");
   if (!parse_accept_word(p, "batch")) return parse_unexpected(p, "batch");
   if (!parse_integer(p, "the batch", &s->batch)) return false;
   if (!parse_accept_word(p, "capacity")) return parse_unexpected(p, "capacity");
@@ -561,7 +569,7 @@ static const struct {
   const char *word;
   bool (*parse)(Parser *p);
 } declarations[] = {
-    {"file", parse_file_decl}, {"weights", parse_weights}, {"const", parse_const},   {"state", parse_state_decl},
+    {"file", parse_file_decl}, {"weights", parse_weights}, {"const", parse_const}, {"state", parse_state_decl},
     {"func", parse_func},      {"kernel", parse_kernel},   {"model", parse_model},
 };
 
@@ -580,7 +588,8 @@ static bool parse_header(Parser *p) {
   int64_t version;
   if (!parse_accept_word(p, "lathe")) return parse_unexpected(p, "`lathe 1`, the first line of a module");
   if (!parse_integer(p, "the version", &version)) return false;
-  return version == 1 || parse_fail(p, p->tok.line, "this is version %" PRId64 " of the text form, and 1 is known", version);
+  return version == 1 ||
+         parse_fail(p, p->tok.line, "this is version %" PRId64 " of the text form, and 1 is known", version);
 }
 
 static void resolve_calls(Parser *p) {

@@ -28,7 +28,8 @@ void parse_advance(Parser *p) {
   if (p->stopped) return;
   p->tok = lex_next(&p->lex);
   if (arena_bytes(p->arena) + arena_bytes(p->scratch) <= p->memory) return;
-  parse_fail(p, p->tok.line, "this takes more than %zu bytes of memory, which is out of proportion to its text", p->memory);
+  parse_fail(p, p->tok.line, "this takes more than %zu bytes of memory, which is out of proportion to its text",
+             p->memory);
   parse_stop(p);
 }
 
@@ -94,7 +95,10 @@ Entry *names_find(Parser *p, char kind, const char *name) { return strmap_get(&p
 
 bool names_add(Parser *p, char kind, const char *name, int line, void *what) {
   Entry *e = names_find(p, kind, name);
-  if (e && e->missing) { *e = (Entry){.line = line, .what = what}; return true; }
+  if (e && e->missing) {
+    *e = (Entry){.line = line, .what = what};
+    return true;
+  }
   if (e) return parse_fail(p, line, "`%s%s` is already defined in line %d", kind == '<' ? "" : "%", name, e->line);
   e = ARENA_NEW(p->scratch, Entry);
   *e = (Entry){.line = line, .what = what};

@@ -85,7 +85,8 @@ static bool parse_hex(Parser *p, Constant *c) {
   int64_t bytes;
   if (!parse_expect(p, TK_STRING, "the bytes in quotes")) return false;
   if (!constant_size(c, &bytes) || t.n % 2 || (uint64_t)bytes != t.n / 2)
-    return parse_fail(p, t.line, "%s does not have the size of these %zu bytes", type_text(p->scratch, c->type), t.n / 2);
+    return parse_fail(p, t.line, "%s does not have the size of these %zu bytes", type_text(p->scratch, c->type),
+                      t.n / 2);
   unsigned char *at = arena_alloc(p->arena, (size_t)bytes);
   for (size_t i = 0; i < t.n; i += 2) {
     int hi = hex_digit(t.at[i]), lo = hex_digit(t.at[i + 1]);
@@ -206,7 +207,8 @@ bool parse_attr(Parser *p, const OpInfo *info, int slot, Attr *out) {
     if (!parse_number(p, DT_f64, &bits)) return false;
     memcpy(&out->f, &bits, sizeof bits);
     return true;
-  case AK_CONST: case AK_FUNC: break; /* these stand in front of the operands */
+  case AK_CONST:
+  case AK_FUNC: break; /* these stand in front of the operands */
   }
   return parse_unexpected(p, "an attribute");
 }

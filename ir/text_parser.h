@@ -54,12 +54,12 @@ bool parse_expect(Parser *p, int kind, const char *what);
 bool parse_accept(Parser *p, int kind);
 bool parse_accept_word(Parser *p, const char *word);
 bool parse_decode(Parser *p, Token t, const char **out);
-bool parse_module_name(Parser *p, const char **out);          /* @name */
+bool parse_module_name(Parser *p, const char **out); /* @name */
 bool parse_word_or_string(Parser *p, const char *what, const char **out);
 bool parse_integer(Parser *p, const char *what, int64_t *out); /* with a sign */
 /* Reports a number that number_read() has refused. */
 bool parse_bad_number(Parser *p, Token t, bool negative, const char *wrong, Dtype type);
-const char *parse_shown(Parser *p);                           /* the token, for a message */
+const char *parse_shown(Parser *p); /* the token, for a message */
 
 Entry *names_find(Parser *p, char kind, const char *name);
 /* Reports a name that is taken. */

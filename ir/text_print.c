@@ -87,8 +87,14 @@ static void print_bytes(Printer *p, const Constant *c) {
   int64_t n = element_count(c), bytes;
   bool sized = constant_size(c, &bytes);
   ensure(sized);
-  if (c->type->encoded || n < 0 || n > LIST_MAX || !padding_is_zero(c, n, bytes)) { print_hex(p, c->bytes, bytes); return; }
-  if (c->type->rank == 0) { print_element(p, c->type->dtype, c->bytes, 0); return; }
+  if (c->type->encoded || n < 0 || n > LIST_MAX || !padding_is_zero(c, n, bytes)) {
+    print_hex(p, c->bytes, bytes);
+    return;
+  }
+  if (c->type->rank == 0) {
+    print_element(p, c->type->dtype, c->bytes, 0);
+    return;
+  }
   put(p, "[");
   for (int64_t i = 0; i < n; i++) {
     put(p, i ? ", " : "");
@@ -118,9 +124,12 @@ static void print_literal(Printer *p, const Constant *c) {
 }
 
 static void print_constant_use(Printer *p, const Constant *c) {
-  if (!c) put(p, "(no constant)");
-  else if (c->name) text_name(p->out, '@', c->name);
-  else print_literal(p, c);
+  if (!c)
+    put(p, "(no constant)");
+  else if (c->name)
+    text_name(p->out, '@', c->name);
+  else
+    print_literal(p, c);
 }
 
 /* ---- attributes ---- */
@@ -128,14 +137,14 @@ static void print_constant_use(Printer *p, const Constant *c) {
 static void print_float(Printer *p, double v) { print_element(p, DT_f64, &v, 0); }
 
 /* A list in brackets. */
-#define PRINT_LIST(p, n, each)         \
-  do {                                 \
-    put(p, "[");                       \
-    for (int i = 0; i < (n); i++) {    \
-      put(p, i ? ", " : "");           \
-      each;                            \
-    }                                  \
-    put(p, "]");                       \
+#define PRINT_LIST(p, n, each)                                                                                         \
+  do {                                                                                                                 \
+    put(p, "[");                                                                                                       \
+    for (int i = 0; i < (n); i++) {                                                                                    \
+      put(p, i ? ", " : "");                                                                                           \
+      each;                                                                                                            \
+    }                                                                                                                  \
+    put(p, "]");                                                                                                       \
   } while (0)
 
 static void print_attr(Printer *p, AttrKind kind, const Attr *a) {
@@ -178,10 +187,15 @@ static void print_attrs(Printer *p, const Node *n) {
 /* ---- nodes ---- */
 
 static void print_value(Printer *p, const Value *v) {
-  if (!v) put(p, "_");
-  else if (!v->name) fprintf(p->out, "%%%d", v->number);
-  else if (strspn(v->name, "0123456789") == strlen(v->name)) { put(p, "%"); text_quote(p->out, v->name); }
-  else text_name(p->out, '%', v->name);
+  if (!v)
+    put(p, "_");
+  else if (!v->name)
+    fprintf(p->out, "%%%d", v->number);
+  else if (strspn(v->name, "0123456789") == strlen(v->name)) {
+    put(p, "%");
+    text_quote(p->out, v->name);
+  } else
+    text_name(p->out, '%', v->name);
 }
 
 static void print_args(Printer *p, const Block *b) {
@@ -228,7 +242,10 @@ static void print_node(Printer *p, const Node *n) {
 
 /* A block that only yields stays on its line. */
 static void print_block(Printer *p, const Block *b) {
-  if (p->brief) { put(p, "{...}"); return; }
+  if (p->brief) {
+    put(p, "{...}");
+    return;
+  }
   bool single = b->first && b->first == b->last && b->first->n_regions == 0 && b->parent;
   put(p, single ? "{ " : "{\n");
   p->indent++;
@@ -258,8 +275,7 @@ static void print_symbols(Printer *p, const Func *f) {
 
 static void print_launch(Printer *p, const Launch *l) {
   bool one = l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1, plain = one && !l->requires;
-  if (!one)
-    fprintf(p->out, " workgroup(%" PRId64 ",%" PRId64 ",%" PRId64 ")", l->local[0], l->local[1], l->local[2]);
+  if (!one) fprintf(p->out, " workgroup(%" PRId64 ",%" PRId64 ",%" PRId64 ")", l->local[0], l->local[1], l->local[2]);
   if (l->requires) {
     put(p, " requires ");
     text_quote(p->out, l->requires);
@@ -354,7 +370,8 @@ static void print_field(Printer *p, const Field *f) {
 }
 
 static void print_state(Printer *p, const State *s) {
-  static const char *const addressing[] = {[ADDRESS_LINEAR] = "linear", [ADDRESS_RING] = "ring", [ADDRESS_FIXED] = "fixed"};
+  static const char *const addressing[] = {
+      [ADDRESS_LINEAR] = "linear", [ADDRESS_RING] = "ring", [ADDRESS_FIXED] = "fixed"};
   put(p, "state ");
   text_name(p->out, '@', s->name);
   fprintf(p->out, " %s batch %" PRId64 " capacity %" PRId64 " {", addressing[s->addressing], s->batch, s->capacity);
@@ -383,10 +400,10 @@ static void print_model(Printer *p, const Model *m) {
 }
 
 /* Sections are divided by an empty line. */
-#define PRINT_ALL(list, print)                                     \
-  do {                                                             \
-    if ((list).n) put(p, "\n");                                    \
-    for (int i = 0; i < (list).n; i++) print(p, (list).at[i]);     \
+#define PRINT_ALL(list, print)                                                                                         \
+  do {                                                                                                                 \
+    if ((list).n) put(p, "\n");                                                                                        \
+    for (int i = 0; i < (list).n; i++) print(p, (list).at[i]);                                                         \
   } while (0)
 
 void text_print(const Module *m, FILE *out) {

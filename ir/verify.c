@@ -65,7 +65,8 @@ static const char *shown(Verifier *v, Type t) { return v->errors < MAX_ERRORS ? 
 /* ---- types ---- */
 
 static bool symbols_are_of(const Func *f, Dim d) {
-  if (d->kind == DIM_KIND_SYMBOL) return d->symbol->index < f->symbols.n && f->symbols.at[d->symbol->index] == d->symbol;
+  if (d->kind == DIM_KIND_SYMBOL)
+    return d->symbol->index < f->symbols.n && f->symbols.at[d->symbol->index] == d->symbol;
   for (int i = 0; i < d->n_terms; i++)
     for (int k = 0; k < d->term[i].n_atoms; k++)
       if (!symbols_are_of(f, d->term[i].atom[k])) return false;
@@ -93,13 +94,16 @@ static const char *tensor_fault(const Func *f, Type t) {
 static const char *type_fault(Verifier *v, const Func *f, Type t) {
   if (!t) return "has no type";
   bool tensor = t->kind == TYPE_TENSOR || t->kind == TYPE_STATE;
-  if (tensor != (f->level == LEVEL_TENSOR)) return tensor ? "has no place in a kernel" : "has its place in kernels alone";
+  if (tensor != (f->level == LEVEL_TENSOR))
+    return tensor ? "has no place in a kernel" : "has its place in kernels alone";
   switch (t->kind) {
   case TYPE_TENSOR: return tensor_fault(f, t);
-  case TYPE_STATE: return module_find_state(v->m, t->state->name) == t->state ? NULL : "is of a state not in this module";
+  case TYPE_STATE:
+    return module_find_state(v->m, t->state->name) == t->state ? NULL : "is of a state not in this module";
   case TYPE_VECTOR: return t->lanes >= 2 && t->lanes <= MAX_LANES ? NULL : "has too many lanes";
   case TYPE_SHARED: return t->lanes >= 1 ? NULL : "has no elements";
-  case TYPE_SCALAR: case TYPE_BUFFER: break;
+  case TYPE_SCALAR:
+  case TYPE_BUFFER: break;
   }
   return NULL;
 }
@@ -148,10 +152,8 @@ static bool check_launch(Verifier *v, const Func *f) {
 
 static bool check_signature(Verifier *v, const Func *f) {
   bool ok = check_symbols(v, f) && check_result_names(v, f);
-  for (int i = 0; i < f->body->n_args; i++)
-    ok &= check_type(v, f->loc, f, f->body->arg[i]->type, "argument", i);
-  for (int i = 0; i < f->n_results; i++)
-    ok &= check_type(v, f->loc, f, f->result[i], "result", i);
+  for (int i = 0; i < f->body->n_args; i++) ok &= check_type(v, f->loc, f, f->body->arg[i]->type, "argument", i);
+  for (int i = 0; i < f->n_results; i++) ok &= check_type(v, f->loc, f, f->result[i], "result", i);
   return ok && (f->level == LEVEL_TENSOR || check_launch(v, f));
 }
 
@@ -196,7 +198,8 @@ static const char *attr_fault(Verifier *v, const AttrInfo *info, const Attr *a) 
   case AK_STR: return info->required && !a->s ? "is missing" : NULL;
   case AK_FUNC:
     return a->func && module_find_func(v->m, a->func->name) == a->func ? NULL : "is not a function of this module";
-  case AK_STATE: return !a->state || module_find_state(v->m, a->state->name) == a->state ? NULL : "is not in this module";
+  case AK_STATE:
+    return !a->state || module_find_state(v->m, a->state->name) == a->state ? NULL : "is not in this module";
   case AK_CONST: return a->constant && a->constant->type ? NULL : "is missing";
   case AK_DIMS:
     for (int i = 0; i < a->dims.n; i++) {
@@ -204,7 +207,10 @@ static const char *attr_fault(Verifier *v, const AttrInfo *info, const Attr *a) 
       if (fault && !(a->dims.at[i] && dim_is_const(a->dims.at[i]))) return fault;
     }
     return NULL;
-  case AK_INT: case AK_FLOAT: case AK_INTS: case AK_FLOATS: break;
+  case AK_INT:
+  case AK_FLOAT:
+  case AK_INTS:
+  case AK_FLOATS: break;
   }
   return NULL;
 }
@@ -263,7 +269,8 @@ static bool check_level(Verifier *v, const Node *n) {
   if (v->constant && info->effect != EFFECT_PURE && !op_is_terminator(n->op))
     return node_fail(v, n, "`%s` has no place in the expression of a constant", info->name);
   if (info->level & v->f->level) return true;
-  return node_fail(v, n, "`%s` has no place in a %s", info->name, v->f->level == LEVEL_KERNEL ? "kernel" : "function of tensors");
+  return node_fail(v, n, "`%s` has no place in a %s", info->name,
+                   v->f->level == LEVEL_KERNEL ? "kernel" : "function of tensors");
 }
 
 static bool check_node(Verifier *v, Node *n) {
@@ -289,17 +296,20 @@ static bool check_end(Verifier *v, const Block *b, Loc loc, Op end) {
 
 static bool check_block(Verifier *v, Block *b, const Node *parent, Op end) {
   Loc loc = parent ? parent->loc : v->f->loc;
-  if (!b || b->func != v->f || b->parent != parent) return fail(v, loc, "@%s: a block is not where it says", v->f->name);
+  if (!b || b->func != v->f || b->parent != parent)
+    return fail(v, loc, "@%s: a block is not where it says", v->f->name);
   bool ok = true;
   for (int i = 0; i < b->n_args; i++) {
     Value *arg = b->arg[i];
-    if (arg->def || arg->block != b || arg->index != i) ok = fail(v, loc, "@%s: argument %d is not where it says", v->f->name, i);
+    if (arg->def || arg->block != b || arg->index != i)
+      ok = fail(v, loc, "@%s: argument %d is not where it says", v->f->name, i);
     ok &= add_value(v, arg, loc);
     if (parent) ok &= check_type(v, loc, v->f, arg->type, "argument of a region", i);
   }
   for (Node *n = b->first, *prev = NULL; n; prev = n, n = n->next) {
     if (n->block != b || n->prev != prev) return node_fail(v, n, "the list of nodes is broken");
-    if (op_is_terminator(n->op) && n->next) ok = node_fail(v, n, "`%s` does not stand at the end of its block", op_name(n->op));
+    if (op_is_terminator(n->op) && n->next)
+      ok = node_fail(v, n, "`%s` does not stand at the end of its block", op_name(n->op));
     ok &= check_node(v, n);
   }
   return check_end(v, b, loc, end) && ok;
@@ -311,7 +321,10 @@ static bool check_block(Verifier *v, Block *b, const Node *parent, Op end) {
 static bool check_use_list(Verifier *v, const Value *value) {
   int n = 0;
   for (const Use *u = value->uses; u && n <= value->number; u = u->next, n++)
-    if (u->value != value || *u->link != u) { n = -1; break; }
+    if (u->value != value || *u->link != u) {
+      n = -1;
+      break;
+    }
   return n == value->number || fail(v, value->def ? value->def->loc : v->f->loc,
                                     "@%s: the list of uses of %%%s has not the %d that there are", v->f->name,
                                     value->name ? value->name : "?", value->number);
@@ -377,8 +390,9 @@ static bool infer_node(Verifier *v, Node *n) {
 /* A size that only the data tells may stand for what the function returns; any other must be the same. */
 static bool returns_as(Type declared, Type given) {
   if (declared == given) return true;
-  if (!type_is_tensor(declared) || !type_is_tensor(given) || declared->rank != given->rank || declared->encoded != given->encoded ||
-      declared->dtype != given->dtype || !encoding_equal(declared->enc, given->enc))
+  if (!type_is_tensor(declared) || !type_is_tensor(given) || declared->rank != given->rank ||
+      declared->encoded != given->encoded || declared->dtype != given->dtype ||
+      !encoding_equal(declared->enc, given->enc))
     return false;
   for (int i = 0; i < declared->rank; i++) {
     const Symbol *s = dim_as_symbol(declared->dim[i]);
@@ -455,8 +469,8 @@ static bool check_constant(Verifier *v, const Constant *c) {
   if (!constant_size(c, &size)) return fail(v, c->loc, "@%s is %s, which is too large", c->name, shown(v, c->type));
   if (c->kind == CONSTANT_EXPR) return check_expression(v, c);
   if (c->type->encoded && !bound)
-    return fail(v, c->loc, "@%s is %s, whose scales its bytes do not say: make it by `encoded` in an expression", c->name,
-                shown(v, c->type));
+    return fail(v, c->loc, "@%s is %s, whose scales its bytes do not say: make it by `encoded` in an expression",
+                c->name, shown(v, c->type));
   return c->kind != CONSTANT_FILE || check_file_range(v, c, size);
 }
 
@@ -482,8 +496,8 @@ static bool check_field(Verifier *v, const State *s, const Field *f) {
 static void check_state(Verifier *v, const State *s) {
   StrMap names = {0};
   if (s->batch < 1 || s->capacity < 1)
-    fail(v, s->loc, "@%s has a batch of %" PRId64 " and a capacity of %" PRId64 "; both are at least 1", s->name, s->batch,
-         s->capacity);
+    fail(v, s->loc, "@%s has a batch of %" PRId64 " and a capacity of %" PRId64 "; both are at least 1", s->name,
+         s->batch, s->capacity);
   else if (s->addressing == ADDRESS_FIXED && s->capacity != 1)
     fail(v, s->loc, "@%s is fixed, which is one row, and has a capacity of %" PRId64, s->name, s->capacity);
   if (s->n_fields == 0) fail(v, s->loc, "@%s has no fields", s->name);

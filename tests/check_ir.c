@@ -227,7 +227,10 @@ static void check_round_trip(Case *c) {
   const char *first = print_module(c, c->m);
   Diag *d = diag_new(c->arena);
   Module *again = text_parse(c->arena, d, "printed", first, strlen(first));
-  if (!again || !verify_module(again)) { failed(c, "does not read back: %s", diag_first(d)); return; }
+  if (!again || !verify_module(again)) {
+    failed(c, "does not read back: %s", diag_first(d));
+    return;
+  }
   const char *second = print_module(c, again);
   if (strcmp(first, second) != 0) failed(c, "reads back as something else:\n%s\n----\n%s", first, second);
   module_close(again);
@@ -239,7 +242,10 @@ static void check_output(Case *c) {
   int at = 0;
   for (int i = 0; i < c->check.n; i++, at++) {
     while (at < got.n && strcmp(got.at[at], c->check.at[i]) != 0) at++;
-    if (at == got.n) { failed(c, "there is no line `%s` where it is expected in\n%s", c->check.at[i], printed); return; }
+    if (at == got.n) {
+      failed(c, "there is no line `%s` where it is expected in\n%s", c->check.at[i], printed);
+      return;
+    }
   }
   for (int i = 0; i < c->check_not.n; i++)
     if (strstr(printed, c->check_not.at[i])) failed(c, "there is `%s` in\n%s", c->check_not.at[i], printed);
@@ -261,8 +267,10 @@ static void check_errors(Case *c) {
   for (size_t length; next_line(&at, text + size, &line, &length);) {
     const char *s = arena_string(c->arena, line, length);
     if (s[0] == ' ' || strstr(s, "warning: ")) continue; /* a hint */
-    if (n >= c->error.n) failed(c, "not expected: %s", s);
-    else check_error(c, s, &c->error.at[n]);
+    if (n >= c->error.n)
+      failed(c, "not expected: %s", s);
+    else
+      check_error(c, s, &c->error.at[n]);
     n++;
   }
   if (n < c->error.n) failed(c, "not reported: %s", c->error.at[n].text);

@@ -27,7 +27,8 @@ static void test_canonical(Sizes *s) {
   same_text(s, sum, "a*b+c+3");
   ensure(dim_sub(p, sum, sum) == num(s, 0));
   ensure(dim_sub(p, dim_add(p, s->a, s->b), s->b) == s->a);
-  ensure(dim_mul(p, dim_add(p, s->a, num(s, 1)), dim_sub(p, s->a, num(s, 1))) == dim_sub(p, dim_mul(p, s->a, s->a), num(s, 1)));
+  ensure(dim_mul(p, dim_add(p, s->a, num(s, 1)), dim_sub(p, s->a, num(s, 1))) ==
+         dim_sub(p, dim_mul(p, s->a, s->a), num(s, 1)));
   ensure(dim_floordiv(p, dim_mul(p, s->a, s->b), s->b) == s->a);
   ensure(dim_mod(p, dim_mul(p, s->a, num(s, 6)), num(s, 3)) == num(s, 0));
   ensure(dim_min(p, s->a, s->b) == dim_min(p, s->b, s->a));

@@ -124,7 +124,9 @@ static void foreign_member(Scene *s) {
   s->m->models.at[0]->funcs.at[0] = copy;
 }
 
-static void foreign_weights(Scene *s) { s->m->models.at[0]->weights.at[0] = ARENA_NEW(s->m->arena, Weights), s->m->models.at[0]->weights.at[0]->name = "v"; }
+static void foreign_weights(Scene *s) {
+  s->m->models.at[0]->weights.at[0] = ARENA_NEW(s->m->arena, Weights), s->m->models.at[0]->weights.at[0]->name = "v";
+}
 
 static void foreign_state(Scene *s) {
   State *copy = ARENA_NEW(s->m->arena, State);

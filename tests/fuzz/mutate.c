@@ -50,7 +50,8 @@ typedef bool (*IsPart)(uint8_t c);
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 static bool is_line(uint8_t c) { return c != '\n'; }
 static bool is_word(uint8_t c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '%' || c == '@';
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '%' ||
+         c == '@';
 }
 
 /* A run of such bytes, found from a random place on; empty where there is none. */
@@ -102,9 +103,28 @@ static void delete_bytes(Input *in, const Input *other, Random *r) {
 }
 
 static void edit_number(Input *in, const Input *other, Random *r) {
-  static const char *const numbers[] = {"0", "1", "2", "7", "12", "13", "64", "255", "256", "1024", "65536", "2147483647",
-    "2147483648", "4294967296", "4611686018427387904", "9223372036854775807", "9223372036854775808",
-    "18446744073709551615", "99999999999999999999", "1e999", "0x7fc00001", "-1"};
+  static const char *const numbers[] = {"0",
+                                        "1",
+                                        "2",
+                                        "7",
+                                        "12",
+                                        "13",
+                                        "64",
+                                        "255",
+                                        "256",
+                                        "1024",
+                                        "65536",
+                                        "2147483647",
+                                        "2147483648",
+                                        "4294967296",
+                                        "4611686018427387904",
+                                        "9223372036854775807",
+                                        "9223372036854775808",
+                                        "18446744073709551615",
+                                        "99999999999999999999",
+                                        "1e999",
+                                        "0x7fc00001",
+                                        "-1"};
   (void)other;
   Span s = find(in, r, is_digit);
   const char *with = numbers[random_below(r, sizeof numbers / sizeof *numbers)];
@@ -118,7 +138,8 @@ static int word_kind(uint8_t c) { return c == '%' || c == '@' ? c : is_digit(c) 
 static void replace_word(Input *in, const Input *other, Random *r) {
   const Input *from = random_below(r, 3) ? in : other;
   Span to = find(in, r, is_word), piece = find(from, r, is_word);
-  for (int tries = 0; tries < 8 && to.n && piece.n && word_kind(in->at[to.at]) != word_kind(from->at[piece.at]); tries++)
+  for (int tries = 0; tries < 8 && to.n && piece.n && word_kind(in->at[to.at]) != word_kind(from->at[piece.at]);
+       tries++)
     piece = find(from, r, is_word);
   if (to.n && piece.n) copy_over(in, to, from, piece);
 }
@@ -163,9 +184,9 @@ static void truncate_input(Input *in, const Input *other, Random *r) {
 typedef void (*Change)(Input *, const Input *, Random *);
 
 void mutate(Input *in, const Input *other, Random *r) {
-  static const Change changes[] = {flip_bit,    insert_byte, delete_bytes, edit_number,  edit_number, replace_word,
-                                   replace_word, replace_word, delete_word, delete_line, copy_line,   copy_line,
-                                   repeat_piece, splice,      truncate_input};
+  static const Change changes[] = {flip_bit,     insert_byte,  delete_bytes, edit_number, edit_number,
+                                   replace_word, replace_word, replace_word, delete_word, delete_line,
+                                   copy_line,    copy_line,    repeat_piece, splice,      truncate_input};
   size_t n = random_below(r, 2) ? 1 : 1 + random_below(r, 5);
   for (; n > 0; n--) changes[random_below(r, sizeof changes / sizeof *changes)](in, other, r);
 }

@@ -50,7 +50,10 @@ static void *checked(void *p) {
 
 static void add_file(Options *o, const char *path) {
   FILE *f = fopen(path, "rb");
-  if (!f) { perror(path); exit(2); }
+  if (!f) {
+    perror(path);
+    exit(2);
+  }
   o->seeds = checked(realloc(o->seeds, (size_t)(o->n_seeds + 1) * sizeof *o->seeds));
   Seed *s = &o->seeds[o->n_seeds++];
   *s = (Seed){.path = checked(strdup(path))};
@@ -69,7 +72,10 @@ static int by_name(const void *a, const void *b) { return strcmp(((const Seed *)
 /* Sorted, since the order of a folder's files is not the same everywhere, and mutations depend on it. */
 static void add_path(Options *o, const char *path) {
   DIR *folder = opendir(path);
-  if (!folder) { add_file(o, path); return; }
+  if (!folder) {
+    add_file(o, path);
+    return;
+  }
   int first = o->n_seeds;
   for (struct dirent *e; (e = readdir(folder));) {
     char name[4096];
@@ -99,7 +105,10 @@ static const Seed *make_input(const Options *o, int64_t i, Input *in) {
 
 static void write_input(const char *path, const Input *in) {
   FILE *f = fopen(path, "wb");
-  if (!f) { perror(path); exit(2); }
+  if (!f) {
+    perror(path);
+    exit(2);
+  }
   fwrite(in->at, 1, in->n, f);
   fclose(f);
 }
@@ -113,8 +122,10 @@ static double now(void) {
 static void say(const Options *o, int64_t i, const char *what) {
   Input in = {0};
   const char *path = make_input(o, i, &in)->path;
-  if (i < o->n_seeds) printf("FAIL %s: %s\n", path, what);
-  else printf("FAIL seed %" PRId64 ", mutation %" PRId64 " (of %s): %s\n", o->seed, i - o->n_seeds, path, what);
+  if (i < o->n_seeds)
+    printf("FAIL %s: %s\n", path, what);
+  else
+    printf("FAIL seed %" PRId64 ", mutation %" PRId64 " (of %s): %s\n", o->seed, i - o->n_seeds, path, what);
   free(in.at);
 }
 
@@ -139,31 +150,44 @@ static int run_child(const Options *o, int64_t end, Progress *p) {
   int status;
   fflush(stdout);
   pid_t child = fork();
-  if (child < 0) { perror("fork"); exit(74); }
+  if (child < 0) {
+    perror("fork");
+    exit(74);
+  }
   if (child == 0) {
     run_inputs(o, end, p);
     fflush(stdout);
     exit(0); /* so that leaks are reported */
   }
-  if (waitpid(child, &status, 0) < 0) { perror("waitpid"); exit(74); }
+  if (waitpid(child, &status, 0) < 0) {
+    perror("waitpid");
+    exit(74);
+  }
   return status;
 }
 
 static int run(const Options *o) {
   Progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) { perror("mmap"); return 74; }
+  if (p == MAP_FAILED) {
+    perror("mmap");
+    return 74;
+  }
   int64_t first = o->first < 0 ? 0 : o->n_seeds + o->first;
   int64_t end = (o->first < 0 ? o->n_seeds : first) + o->mutations;
   int deaths = 0;
   p->next = first;
   while (run_child(o, end, p) != 0 && deaths < MAX_DEATHS) {
-    if (p->next >= end) { puts("FAIL after the last input"); deaths++; break; }
+    if (p->next >= end) {
+      puts("FAIL after the last input");
+      deaths++;
+      break;
+    }
     say(o, p->next, "dies");
     p->next++;
     deaths++;
   }
-  printf("%" PRId64 " inputs, %d died, %" PRId64 " too slow; the slowest took %.3f s (number %" PRId64 ")\n", p->next - first,
-         deaths, p->slow, p->slowest_time, p->slowest - o->n_seeds);
+  printf("%" PRId64 " inputs, %d died, %" PRId64 " too slow; the slowest took %.3f s (number %" PRId64 ")\n",
+         p->next - first, deaths, p->slow, p->slowest_time, p->slowest - o->n_seeds);
   return deaths || p->slow ? 1 : 0;
 }
 
@@ -180,14 +204,23 @@ int main(int argc, char **argv) {
   Options o = {.first = -1, .limit = 2};
   for (int i = 1; i < argc; i++) {
     const char *v;
-    if ((v = value_of(argc, argv, &i, "--mutations"))) o.mutations = atoll(v);
-    else if ((v = value_of(argc, argv, &i, "--seed"))) o.seed = atoll(v);
-    else if ((v = value_of(argc, argv, &i, "--first"))) o.first = atoll(v);
-    else if ((v = value_of(argc, argv, &i, "--limit"))) o.limit = atof(v);
-    else if ((v = value_of(argc, argv, &i, "--write"))) o.write = v;
-    else add_path(&o, argv[i]);
+    if ((v = value_of(argc, argv, &i, "--mutations")))
+      o.mutations = atoll(v);
+    else if ((v = value_of(argc, argv, &i, "--seed")))
+      o.seed = atoll(v);
+    else if ((v = value_of(argc, argv, &i, "--first")))
+      o.first = atoll(v);
+    else if ((v = value_of(argc, argv, &i, "--limit")))
+      o.limit = atof(v);
+    else if ((v = value_of(argc, argv, &i, "--write")))
+      o.write = v;
+    else
+      add_path(&o, argv[i]);
   }
-  if (o.n_seeds == 0) { fputs("no inputs\n", stderr); return 2; }
+  if (o.n_seeds == 0) {
+    fputs("no inputs\n", stderr);
+    return 2;
+  }
   int status = run(&o);
   for (int i = 0; i < o.n_seeds; i++) {
     free(o.seeds[i].path);
