@@ -411,34 +411,12 @@ bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n) {
   return true;
 }
 
-/* The operand's contents while evaluating, if there are no more than `max` of them. */
-static const Tensor *known_ints(Infer *c, int operand, int max) {
-  const Tensor *t = c->value ? c->value[operand] : NULL;
-  return t && t->rank <= 1 && t->count <= max && !t->encoded ? t : NULL;
-}
-
 bool infer_ints(Infer *c, int operand, int max, Dim *out, int *n) {
   if (!c->value) return value_dims(c->module, node_in(c->node, operand), max, out, n);
-  const Tensor *t = known_ints(c, operand, max);
-  if (!t) return false;
+  const Tensor *t = c->value[operand];
+  if (!t || t->rank > 1 || t->count > max || t->encoded) return false;
   *n = (int)t->count;
   for (int i = 0; i < *n; i++) out[i] = dim_const(c->module->dims, tensor_i(t, i));
-  return true;
-}
-
-bool infer_numbers(Infer *c, int operand, int max, int64_t *out, int *n) {
-  const Tensor *t = known_ints(c, operand, max);
-  Dim dim[TRACE_ELEMENTS];
-  if (t) {
-    *n = (int)t->count;
-    for (int i = 0; i < *n; i++) out[i] = tensor_i(t, i);
-    return true;
-  }
-  if (!infer_ints(c, operand, max < TRACE_ELEMENTS ? max : TRACE_ELEMENTS, dim, n)) return false;
-  for (int i = 0; i < *n; i++) {
-    if (!dim_is_const(dim[i])) return false;
-    out[i] = dim[i]->constant;
-  }
   return true;
 }
 

@@ -32,8 +32,6 @@ bool infer_result(Infer *c, int result, Dtype t, int rank, const Dim *dim);
 /* The contents of an integer operand of rank 0 or 1, as dims: all of them where the length is static (elements may still
  * be DIM_UNKNOWN); false, silently, where even the length is not known or exceeds `max`. */
 bool infer_ints(Infer *c, int operand, int max, Dim *out, int *n);
-/* The same where every element is a plain number. */
-bool infer_numbers(Infer *c, int operand, int max, int64_t *out, int *n);
 /* axis in [-rank, rank) to [0, rank), or an error. */
 bool infer_axis(Infer *c, int64_t axis, int rank, int *out);
 /* NumPy's broadcasting; UNKNOWN where two dims may differ. */

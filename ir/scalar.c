@@ -58,7 +58,6 @@ static double float_binary(const Node *n, double a, double b) {
   case OP_mul: return a * b;
   case OP_div: return a / b;
   case OP_mod: return node_bool(n, mod, trunc) ? fmod(a, b) : float_mod(a, b);
-  case OP_pow: return pow(a, b);
   case OP_min: return isnan(a) || a < b ? a : b;
   case OP_max: return isnan(a) || a > b ? a : b;
   default: break;

@@ -54,6 +54,7 @@ class Case:
     def __init__(self, file, name, note=""):
         self.name, self.note, self.inputs, self.lines, self.wants = name, note, {}, [], {}
         self.tolerance = "1e-6"
+        self.before, self.states = "", {}  # declarations, and arguments of state type
         self.symbols, self.result_types = "", {}  # of results whose sizes only the data knows
         file.cases.append(self)
 
@@ -77,10 +78,11 @@ class Case:
             f.write(f"// IN {k}: {type_of(a)} = {literal(a)}\n")
         for k, a in self.wants.items():
             f.write(f"// OUT {k}: {type_of(a)} = {literal(a)}\n")
-        arguments = ", ".join(f"%{k}: {type_of(a)}" for k, a in self.inputs.items())
+        types = {k: type_of(a) for k, a in self.inputs.items()} | self.states
+        arguments = ", ".join(f"%{k}: {t}" for k, t in types.items())
         results = ", ".join(f"{k}: {self.result_types.get(k, type_of(a))}" for k, a in self.wants.items())
         symbols = f"<{self.symbols}>" if self.symbols else ""
-        f.write(f"lathe 1\nfunc @main{symbols}({arguments}) -> ({results}) {{\n")
+        f.write(f"lathe 1\n{self.before}func @main{symbols}({arguments}) -> ({results}) {{\n")
         for line in self.lines:
             f.write(f"  {line}\n")
         f.write(f"  return {', '.join('%' + k for k in self.wants)}\n}}\n")
