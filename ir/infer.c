@@ -109,23 +109,31 @@ typedef struct Trace {
   Ints kept[TRACE_KEPT];
 } Trace;
 
+/* Some exporters take sizes through f32. Up to here its whole numbers are all there, and sums of them exact; a symbol is
+ * taken to be no larger. */
+enum { WHOLE_FLOAT = 1 << 24 };
+
+static bool is_traced(Dtype t) { return dtype_is_int(t) || t == DT_bool || t == DT_f32 || t == DT_f64; }
+
 static bool trace(Trace *t, const Value *v, Ints *out);
 
 static Dim num(Trace *t, int64_t v) { return dim_const(t->dims, v); }
 
+static bool is_float(const Node *n) { return dtype_is_float(n->in[0].value->type->dtype); }
+
 /* Integer division truncates, that of sizes rounds down: the same where nothing is negative or nothing is left. */
-static Dim trace_div(Trace *t, Dim a, Dim b) {
-  if (dim_is_const(a) && dim_is_const(b))
+static Dim trace_div(Trace *t, const Node *n, Dim a, Dim b) {
+  if (dim_is_const(a) && dim_is_const(b) && !is_float(n))
     return b->constant == 0    ? num(t, 0)
            : b->constant == -1 ? dim_sub(t->dims, num(t, 0), a)
                                : num(t, a->constant / b->constant);
   Dim q = dim_floordiv(t->dims, a, b);
-  if (dim_is_const(b) && b->constant > 0 && dim_at_least(a, 0)) return q;
+  if (dim_is_const(b) && b->constant > 0 && dim_at_least(a, 0) && !is_float(n)) return q;
   return dim_mul(t->dims, q, b) == a && !dim_is_unknown(a) ? q : dim_unknown(t->dims);
 }
 
 static Dim trace_mod(Trace *t, const Node *n, Dim a, Dim b) {
-  bool positive = dim_is_const(b) && b->constant > 0;
+  bool positive = dim_is_const(b) && b->constant > 0 && !is_float(n);
   bool same = !node_bool(n, mod, trunc) || dim_at_least(a, 0);
   return positive && same ? dim_mod(t->dims, a, b) : dim_unknown(t->dims);
 }
@@ -153,7 +161,7 @@ static Dim trace_binary(Trace *t, const Node *n, Dim a, Dim b) {
   case OP_add: return dim_add(t->dims, a, b);
   case OP_sub: return dim_sub(t->dims, a, b);
   case OP_mul: return dim_mul(t->dims, a, b);
-  case OP_div: return trace_div(t, a, b);
+  case OP_div: return trace_div(t, n, a, b);
   case OP_mod: return trace_mod(t, n, a, b);
   case OP_min: return dim_min(t->dims, a, b);
   case OP_max: return dim_max(t->dims, a, b);
@@ -167,6 +175,9 @@ static Dim trace_binary(Trace *t, const Node *n, Dim a, Dim b) {
 static Dim trace_unary(Trace *t, const Node *n, Dim a) {
   bool flag = n->in[0].value->type->dtype == DT_bool;
   switch (n->op) {
+  case OP_floor:
+  case OP_ceil:
+  case OP_round: return a; /* what is traced is whole */
   case OP_neg: return dim_sub(t->dims, num(t, 0), a);
   case OP_abs: return dim_at_least(a, 0) ? a : dim_max(t->dims, a, dim_sub(t->dims, num(t, 0), a));
   default: return flag && dim_is_const(a) ? num(t, !a->constant) : dim_unknown(t->dims); /* not */
@@ -293,13 +304,19 @@ static bool trace_range(Trace *t, const Node *n, Ints *out) {
   return true;
 }
 
+static Dim trace_element(Trace *t, Dtype dtype, const void *data, int i) {
+  double v = dtype_is_float(dtype) ? dtype_get_f(dtype, data, i) : 0;
+  bool whole = v == floor(v) && fabs(v) <= WHOLE_FLOAT;
+  return whole ? num(t, dtype_get_i(dtype, data, i)) : dim_unknown(t->dims);
+}
+
 static bool trace_const(Trace *t, const Node *n, Ints *out) {
   Constant *c = n->attr[attr_slot(const, value)].constant;
   if (c->kind == CONSTANT_EXPR || c->kind == CONSTANT_BOUND) return false;
   const void *data = c->kind == CONSTANT_SPLAT ? c->bytes : constant_data(t->module, c, n->loc);
   if (!data) return false;
   for (int i = 0; i < out->n; i++)
-    out->at[i] = num(t, dtype_get_i(c->type->dtype, data, c->kind == CONSTANT_SPLAT ? 0 : i));
+    out->at[i] = trace_element(t, c->type->dtype, data, c->kind == CONSTANT_SPLAT ? 0 : i);
   return true;
 }
 
@@ -336,6 +353,9 @@ static bool trace_node(Trace *t, const Value *v, Ints *out) {
   case OP_expand:
   case OP_debug_name: return trace_same(t, n, out);
   case OP_cast:
+  case OP_floor:
+  case OP_ceil:
+  case OP_round:
   case OP_neg:
   case OP_abs:
   case OP_not:
@@ -374,6 +394,12 @@ static void unknown_ints(Trace *t, Ints *out) {
   for (int i = 0; i < out->n; i++) out->at[i] = dim_unknown(t->dims);
 }
 
+static void forget_inexact(Trace *t, Ints *out) {
+  for (int i = 0; i < out->n; i++)
+    if (dim_is_const(out->at[i]) && (out->at[i]->constant > WHOLE_FLOAT || out->at[i]->constant < -WHOLE_FLOAT))
+      out->at[i] = dim_unknown(t->dims);
+}
+
 static void trace_def(Trace *t, const Value *v, Ints *out) {
   for (int i = 0; i < t->n_kept; i++) {
     if (t->kept_value[i] != v) continue;
@@ -383,6 +409,7 @@ static void trace_def(Trace *t, const Value *v, Ints *out) {
   t->depth++;
   t->work += out->n + 1;
   if (!trace_node(t, v, out)) unknown_ints(t, out);
+  if (dtype_is_float(v->type->dtype)) forget_inexact(t, out);
   t->depth--;
   if (t->n_kept == TRACE_KEPT) return;
   t->kept_value[t->n_kept] = v;
@@ -392,8 +419,7 @@ static void trace_def(Trace *t, const Value *v, Ints *out) {
 /* False where not even the number of elements is known; elements that cannot be traced are unknown. */
 static bool trace(Trace *t, const Value *v, Ints *out) {
   if (!v || !v->type || !type_is_tensor(v->type) || v->type->encoded) return false;
-  if (!dtype_is_int(v->type->dtype) && v->type->dtype != DT_bool) return false;
-  if (!element_count(v->type, &out->n)) return false;
+  if (!is_traced(v->type->dtype) || !element_count(v->type, &out->n)) return false;
   unknown_ints(t, out);
   if (v->def && t->depth < TRACE_DEPTH && t->work < TRACE_WORK) trace_def(t, v, out);
   return true;
@@ -405,7 +431,8 @@ bool value_dims(Module *m, const Value *v, int max, Dim *out, int *n) {
   t.module = m;
   t.dims = m->dims;
   t.depth = t.work = t.n_kept = 0;
-  if (!v || !v->type || v->type->rank > 1 || !element_count(v->type, n) || *n > max) return false;
+  if (!v || !v->type || v->type->rank > 1 || dtype_is_float(v->type->dtype)) return false;
+  if (!element_count(v->type, n) || *n > max) return false;
   if (!trace(&t, v, &ints)) return false;
   for (int i = 0; i < ints.n; i++) out[i] = ints.at[i];
   return true;

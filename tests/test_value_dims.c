@@ -34,6 +34,16 @@ static const Case cases[] = {
      "past+seq 4"},
     {"%s = shape_of %x : i64[2]\n %m = const 4 : i64[]\n %v = le %m, %s : bool[2]", "? 1"},
     {"%s = shape_of %x : i64[2]\n %m = const -1 : i64[]\n %l = lt %m, %s : bool[2]\n %v = not %l : bool[2]", "0 0"},
+    {"%s = shape_of %x : i64[2]\n %f = cast %s to=f32 : f32[2]\n %c = const [1, 9999] : f32[2]\n"
+     " %m = max %f, %c : f32[2]\n %r = round %m : f32[2]\n %v = cast %r to=i64 : i64[2]",
+     "max(1,past+seq) 9999"},
+    {"%c = const [7, 8, 0.5, nan, inf] : f32[5]\n %t = const 2 : f32[]\n %q = div %c, %t : f32[5]\n"
+     " %v = cast %q to=i64 : i64[5]",
+     "? 4 ? ? ?"},
+    {"%c = const [16777216, 16777215] : f32[2]\n %o = const 1 : f32[]\n %a = add %c, %o : f32[2]\n"
+     " %v = cast %a to=i64 : i64[2]",
+     "? 16777216"},
+    {"%s = shape_of %x : i64[2]\n %v = cast %s to=f32 : f32[2]", NULL},
     {"%s = shape_of %x : i64[2]\n %n = neg %s : i64[2]\n %v = abs %n : i64[2]", "past+seq 4"},
     {"%c = const 3 : i64[]\n %n = const [4] : i64[1]\n %v = expand %c, %n : i64[4]", "3 3 3 3"},
     {"%a = const 2 : i64[]\n %b = const 9 : i64[]\n %c = const 3 : i64[]\n %v = range %a, %b, %c : i64[3]", "2 5 8"},
