@@ -51,6 +51,14 @@ static bool has_component(const char *path, const char *name) {
   return false;
 }
 
+static bool is_link(int folder, const char *name) {
+  struct stat st;
+  int why = errno;
+  bool link = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+  errno = why;
+  return link;
+}
+
 /* For kernels without openat2: each component is opened in turn and may not be a link. ".." has been refused. */
 static int open_by_components(int folder, const char *location) {
   int at = dup(folder);
@@ -63,7 +71,7 @@ static int open_by_components(int folder, const char *location) {
     memcpy(name, p, len);
     name[len] = '\0';
     int next = openat(at, name, OPEN_FLAGS | O_NOFOLLOW | (last ? 0 : O_DIRECTORY));
-    int why = errno;
+    int why = next < 0 && is_link(at, name) ? ELOOP : errno;
     close(at);
     errno = why;
     if (last || next < 0) return next;

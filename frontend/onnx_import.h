@@ -66,7 +66,7 @@ struct OnnxImporter {
   bool stopped;        /* the limit was reached: nothing further is imported */
   OnnxStore store;
   StrMap functions; /* "domain:name:overload" to PbFunction */
-  StrMap symbols;   /* dim_param, or input_axis, to OnnxSize */
+  StrMap symbols;   /* dim_param to OnnxSize */
   StrMap symbol_names;
   bool *dim_used;   /* which of the options' dims have been */
   StrMap refused; /* "domain:type:reason" to OnnxRefusal */

@@ -34,13 +34,12 @@ static const OnnxDim *find_option(OnnxImporter *imp, const char *name, const cha
   return NULL;
 }
 
-static Dim size_by_name(OnnxImporter *imp, const char *name) {
-  OnnxSize *s = strmap_get(&imp->symbols, name);
+/* A size that the model names; or one that it does not, under a name made for it. */
+static Dim size_by_name(OnnxImporter *imp, const char *name, bool named) {
+  OnnxSize *s = named ? strmap_get(&imp->symbols, name) : NULL;
   if (s && s->dim) return s->dim;
-  if (!s) {
-    s = ARENA_NEW(imp->arena, OnnxSize);
-    strmap_add(imp->arena, &imp->symbols, arena_string(imp->arena, name, strlen(name)), s);
-  }
+  if (!s) s = ARENA_NEW(imp->arena, OnnxSize);
+  if (named) strmap_add(imp->arena, &imp->symbols, onnx_keep(imp, name), s);
   const char *symbol = symbol_name(imp, name);
   const OnnxDim *o = find_option(imp, name, symbol);
   if (o && !o->capacity) return s->dim = dim_const(imp->module->dims, o->value);
@@ -105,7 +104,7 @@ static bool parse_name(SizeText *t, Dim *out) {
   const char *name = arena_string(t->imp->arena, t->at, n);
   t->at += n;
   if (!is_name(name) || !strmap_get(&t->imp->symbols, name)) return false;
-  if (!t->dry) *out = size_by_name(t->imp, name);
+  if (!t->dry) *out = size_by_name(t->imp, name, true);
   return true;
 }
 
@@ -152,7 +151,7 @@ static Dim size_of_text(OnnxImporter *imp, const char *text) {
   Dim d = NULL;
   if (!is_name(text) && strpbrk(text, "+-*") && parse_size(imp, text, true, &d) && parse_size(imp, text, false, &d))
     return d;
-  return size_by_name(imp, text);
+  return size_by_name(imp, text, true);
 }
 
 /* ---- types ---- */
@@ -163,7 +162,7 @@ static bool input_dim(OnnxImporter *imp, Loc loc, const char *input, int axis, c
   if (known && d->dim_value < 0) return diag_error(imp->diag, loc, "dim %d of an input is %" PRId64, axis, d->dim_value);
   if (known) *out = dim_const(imp->module->dims, d->dim_value);
   else if (*onnx_text(d->dim_param)) *out = size_of_text(imp, d->dim_param);
-  else *out = size_by_name(imp, arena_printf(imp->arena, "%s_%d", input, axis));
+  else *out = size_by_name(imp, arena_printf(imp->arena, "%s_%d", input, axis), false);
   return true;
 }
 

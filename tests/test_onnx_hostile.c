@@ -1,6 +1,13 @@
 /* test_onnx_hostile.c -- models that are wrong in every way that is known must each be refused, with the reason. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontend/onnx.h"
@@ -143,6 +150,30 @@ static void test_external(void) {
   expect("external and inline", wire_model(add_graph(both)), "model/m.onnx", "both external data and contents");
   snprintf(path, sizeof path, "rm -r %s", folder);
   ensure(chdir("/") == 0 && system(path) == 0);
+}
+
+/* The same on a kernel that has no openat2, which a filter makes of this one. */
+static void test_external_without_openat2(void) {
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = 4, .filter = filter};
+  fflush(stdout);
+  pid_t child = fork();
+  ensure(child >= 0);
+  if (child == 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) _exit(0);
+    failures = 0;
+    test_external();
+    fflush(stdout);
+    _exit(failures != 0);
+  }
+  int status;
+  ensure(waitpid(child, &status, 0) == child);
+  if (!WIFEXITED(status) || WEXITSTATUS(status)) failures++, printf("external data without openat2 failed\n");
 }
 
 /* ---- tensors ---- */
@@ -429,6 +460,7 @@ int main(void) {
   test_functions();
   test_wire();
   test_truncation();
+  test_external_without_openat2();
   test_external(); /* last: it changes the folder */
   if (failures) printf("%d failures\n", failures);
   return failures != 0;
