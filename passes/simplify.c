@@ -286,11 +286,26 @@ static bool if_known(Node *n) {
 
 /* ---- the walk ---- */
 
+/* A size that only the data knows got a new symbol when the replacement was built; it is the size that the old one names,
+ * of which other types may speak. */
+static void keep_symbols(Module *m, const Value *old, Value *v, int n_symbols) {
+  Type t = v->type;
+  Dim dim[MAX_RANK];
+  if (t->kind != TYPE_TENSOR || t->rank != old->type->rank) return;
+  for (int i = 0; i < t->rank; i++) {
+    const Symbol *s = dim_as_symbol(t->dim[i]);
+    dim[i] = s && s->index >= n_symbols ? old->type->dim[i] : t->dim[i];
+  }
+  v->type = type_with_dims(m->types, t, t->rank, dim);
+}
+
 static bool apply_rules(Builder *b, Node *n) {
+  int n_symbols = b->block->func->symbols.n;
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
     if (rules[i].op != n->op) continue;
     Value *v = rules[i].apply(b, n);
     if (!v || !v->type) continue;
+    keep_symbols(b->module, n->out[0], v, n_symbols);
     value_replace(n->out[0], v);
     node_remove(n);
     return true;
