@@ -413,6 +413,7 @@ static bool check_returned(Verifier *v, const Node *end, int n, const Type *type
 static void infer_block(Verifier *v, const Block *b) {
   for (Node *n = b->first; n; n = n->next) {
     for (int i = 0; i < n->n_regions; i++) infer_block(v, n->region[i]);
+    if (v->errors >= MAX_ERRORS) return;
     v->seen.at[n->mark].bad = rests_on_bad(v, n) || !infer_node(v, n);
   }
 }
@@ -429,7 +430,7 @@ static bool check_body(Verifier *v, Func *f, Block *body, Op end, int n, const T
   return v->errors == before;
 }
 
-static bool check_func(Verifier *v, Func *f) { return check_body(v, f, f->body, OP_return, f->n_results, f->result); }
+static void check_func(Verifier *v, Func *f) { check_body(v, f, f->body, OP_return, f->n_results, f->result); }
 
 /* ---- constants ---- */
 
@@ -592,11 +593,13 @@ static void check_calls(Verifier *v) {
 
 /* ---- the module ---- */
 
+/* Inference may have had to look into a file, which may have reported something of its own. */
 bool verify_func(Func *f) {
   Verifier v = {.m = f->module, .scratch = arena_new()};
-  bool ok = check_signature(&v, f) && check_func(&v, f);
+  int before = diag_errors(v.m->diag);
+  if (check_signature(&v, f)) check_func(&v, f);
   arena_free(v.scratch);
-  return ok;
+  return diag_errors(v.m->diag) == before;
 }
 
 static void check_module(Verifier *v) {
@@ -612,7 +615,8 @@ static void check_module(Verifier *v) {
 
 bool verify_module(Module *m) {
   Verifier v = {.m = m, .scratch = arena_new()};
+  int before = diag_errors(m->diag);
   check_module(&v);
   arena_free(v.scratch);
-  return v.errors == 0;
+  return diag_errors(m->diag) == before;
 }
