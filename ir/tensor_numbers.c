@@ -5,8 +5,12 @@ void tensor_read_f(const Tensor *t, int64_t from, int64_t n, double *to) {
   if (t->encoded) {
     for (int64_t i = 0; i < n; i++) to[i] = tensor_decoded(t, from + i);
   } else if (t->dtype == DT_f32) {
-    const float *at = (const float *)t->data + from;
-    for (int64_t i = 0; i < n; i++) to[i] = at[i];
+    const char *at = (const char *)t->data + from * (int64_t)sizeof(float);
+    for (int64_t i = 0; i < n; i++) {
+      float v; /* mapped data may lie at any address */
+      memcpy(&v, at + i * (int64_t)sizeof v, sizeof v);
+      to[i] = v;
+    }
   } else {
     for (int64_t i = 0; i < n; i++) to[i] = tensor_f(t, from + i);
   }
