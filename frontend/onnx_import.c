@@ -149,7 +149,8 @@ static bool run(OnnxImporter *imp, Arena *scratch) {
                                             &lathe__onnx__model_proto__descriptor, imp->store.bytes.at,
                                             (size_t)imp->store.bytes.size, &structure);
   if (!imp->model) return false;
-  imp->memory_limit = arena_bytes(imp->arena) + MEMORY_BASE + MEMORY_PER_BYTE * structure;
+  size_t copied = imp->store.mapped ? 0 : (size_t)imp->store.bytes.size;
+  imp->memory_limit = arena_bytes(imp->arena) + MEMORY_BASE + MEMORY_PER_BYTE * structure + copied;
   if (imp->options) imp->dim_used = ARENA_ARRAY(imp->arena, bool, imp->options->n_dims);
   int before = diag_errors(imp->diag);
   bool ok = check_model(imp) && import_graph(imp);

@@ -162,7 +162,8 @@ static bool scan_payload(Scan *s, Cursor *c, const WireField *f, int wire) {
   }
   const uint8_t *start = tagged ? f->tag : f->body;
   put_span(s, f->number, tagged, start, end);
-  s->payload += (uint64_t)(end - start);
+  bool as_is = !tagged && wire != WIRE_VARINT; /* the rest must be decoded, into memory */
+  if (as_is) s->payload += (uint64_t)(end - start);
   return count_message(s, f->tag);
 }
 
