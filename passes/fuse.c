@@ -44,10 +44,7 @@ static bool takes_prologue(Op anchor) {
   }
 }
 
-static bool is_anchor(const Node *n) {
-  const LowerRow *row = lower_row(n->op);
-  return !is_inline(n) && (row->element || row->kernel);
-}
+static bool is_anchor(const Node *n) { return !is_inline(n) && lower_can(n); }
 
 /* ---- what may join a group ---- */
 
@@ -79,6 +76,13 @@ static bool can_join(const Group *g, const Node *n) {
   return true;
 }
 
+/* A kernel row gives its elements in its own order: what follows must want them where they are. */
+static bool keeps_order(const Group *g) {
+  for (int i = 0; i < g->nodes.n; i++)
+    if (g->nodes.at[i]->op == OP_transpose) return false;
+  return true;
+}
+
 /* A group is bounded, so that membership is quick to see and a kernel's text stays readable. */
 enum { MAX_GROUP = 64 };
 
@@ -93,6 +97,7 @@ static void consider(Group *g, const Node *reader, Node *n) {
   bool after_anchor = !g->anchor || reader != g->anchor;
   if (g->nodes.n >= MAX_GROUP || !can_join(g, n)) return;
   if (is_anchor(n)) {
+    if (lower_row(n->op)->kernel && !keeps_order(g)) return;
     if (g->anchor || n->n_out != 1 || !same_shape(n->out[0]->type, g->sink->out[0]->type)) return;
     g->anchor = n;
     join(g, n);

@@ -25,6 +25,16 @@ Value *kb_float(Builder *b, Dtype t, double v) {
   return imm(b, t, bytes);
 }
 
+Value *kb_zero(Builder *b, Dtype t) { return dtype_is_float(t) ? kb_float(b, t, 0) : kb_int(b, t, 0); }
+
+Value *kb_extreme(Builder *b, Dtype t, bool greatest, Dtype in) {
+  if (dtype_is_float(t)) return kb_float(b, in, greatest ? INFINITY : -INFINITY);
+  if (t == DT_bool) return kb_int(b, in, greatest);
+  int unused = 64 - dtype_bits(t);
+  if (dtype_is_signed(t)) return kb_int(b, in, (greatest ? INT64_MAX : INT64_MIN) >> unused);
+  return kb_int(b, in, greatest ? (int64_t)(UINT64_MAX >> unused) : 0);
+}
+
 Value *kb_index(Builder *b, int64_t v) { return kb_int(b, DT_index, v); }
 
 bool kb_known(const Value *v, int64_t *out) {
@@ -90,11 +100,18 @@ Value *kb_where(Builder *b, Value *c, Value *x, Value *y) { return build(b, OP_w
 Value *kb_and(Builder *b, Value *x, Value *y) { return !x ? y : !y ? x : build_binary(b, OP_and, x, y); }
 Value *kb_less(Builder *b, Value *x, Value *y) { return build_binary(b, OP_lt, x, y); }
 Value *kb_at_most(Builder *b, Value *x, Value *y) { return build_binary(b, OP_le, x, y); }
+Value *kb_equal(Builder *b, Value *x, Value *y) { return build_binary(b, OP_eq, x, y); }
+Value *kb_not(Builder *b, Value *x) { return build_unary(b, OP_not, x); }
 
 /* ---- memory ---- */
 
 Value *kb_load(Builder *b, Value *memory, Value *i) { return build(b, OP_load, 1, INS(memory, i), NO_ATTRS); }
 void kb_store(Builder *b, Value *memory, Value *i, Value *x) { build(b, OP_store, 0, INS(memory, i, x), NO_ATTRS); }
+
+Value *kb_memory(Builder *b, Dtype t, int64_t elements) {
+  AttrArg attr[] = {at_i(workgroup_memory, type, (int64_t)t), at_i(workgroup_memory, elements, elements)};
+  return build(b, OP_workgroup_memory, 1, 0, NULL, 2, attr);
+}
 
 /* ---- control ---- */
 
@@ -114,9 +131,9 @@ static void end(Builder *b, Node *n, Block *outer) {
   ensure(node_infer(n));
 }
 
-KernelFor kb_for(Builder *b, Value *from, Value *to, int n, Value *const *start) {
+KernelFor kb_for_step(Builder *b, Value *from, Value *to, int64_t by, int n, Value *const *start) {
   KernelFor f = {0};
-  Value *step = kb_index(b, 1);
+  Value *step = kb_index(b, by);
   f.node = begin(b, OP_for, 3 + n, n, &f.outer);
   node_set_in(f.node, 0, from);
   node_set_in(f.node, 1, to);
@@ -129,6 +146,10 @@ KernelFor kb_for(Builder *b, Value *from, Value *to, int n, Value *const *start)
   f.carried = b->block->arg + 1;
   f.out = f.node->out;
   return f;
+}
+
+KernelFor kb_for(Builder *b, Value *from, Value *to, int n, Value *const *start) {
+  return kb_for_step(b, from, to, 1, n, start);
 }
 
 void kb_for_end(Builder *b, KernelFor *f, int n, Value *const *next) {

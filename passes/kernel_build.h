@@ -11,6 +11,9 @@
 Value *kb_index(Builder *b, int64_t v);
 Value *kb_int(Builder *b, Dtype t, int64_t v);
 Value *kb_float(Builder *b, Dtype t, double v);
+/* 0 of any type; the type's least or greatest number, as one of type `in`. */
+Value *kb_zero(Builder *b, Dtype t);
+Value *kb_extreme(Builder *b, Dtype t, bool greatest, Dtype in);
 /* The number of an `imm` of index type. */
 bool kb_known(const Value *v, int64_t *out);
 
@@ -27,15 +30,19 @@ Value *kb_where(Builder *b, Value *c, Value *x, Value *y);
 Value *kb_and(Builder *b, Value *x, Value *y); /* NULL stands for true */
 Value *kb_less(Builder *b, Value *x, Value *y);
 Value *kb_at_most(Builder *b, Value *x, Value *y);
+Value *kb_equal(Builder *b, Value *x, Value *y);
+Value *kb_not(Builder *b, Value *x);
 
 /* ---- memory ---- */
 
 Value *kb_load(Builder *b, Value *memory, Value *i);
 void kb_store(Builder *b, Value *memory, Value *i, Value *x);
+/* Memory of the workgroup; to be asked for before any loop begins. */
+Value *kb_memory(Builder *b, Dtype t, int64_t elements);
 
 /* ---- control ---- */
 
-/* for (i = from; i < to; i += step): between begin and end, nodes go to the body, whose counter and carried values are the
+/* for (i = from; i < to; i += step, or 1): between begin and end, nodes go to the body, whose counter and carried values are the
  * loop's. `end` gives the carried values' next; the results are then `out`. */
 typedef struct KernelFor {
   Node *node;
@@ -46,6 +53,7 @@ typedef struct KernelFor {
 } KernelFor;
 
 KernelFor kb_for(Builder *b, Value *from, Value *to, int n_carried, Value *const *start);
+KernelFor kb_for_step(Builder *b, Value *from, Value *to, int64_t step, int n_carried, Value *const *start);
 void kb_for_end(Builder *b, KernelFor *loop, int n_carried, Value *const *next);
 
 /* if (condition) {...} else {...}: `else` gives the first branch's values, `end` the second's, and the results are `out`. */

@@ -15,15 +15,22 @@
 /* How many elements one workgroup computes where nothing else divides the work. */
 enum { CHUNK = 4096 };
 
-#define ELEMENT(op, name) [OP_##op] = {.element = element_##name},
-#define KERNEL(op, name) [OP_##op] = {.kernel = lower_##name},
+#define ELEMENT(op, name) [OP_##op].element = element_##name,
+#define KERNEL(op, name) [OP_##op].kernel = lower_##name,
+#define NEED(op, name) [OP_##op].need = need_##name,
 static const LowerRow rows[OP_count] = {
 #include "passes/lower.def"
 };
 #undef ELEMENT
 #undef KERNEL
+#undef NEED
 
 const LowerRow *lower_row(Op op) { return &rows[op]; }
+
+bool lower_can(const Node *n) {
+  const LowerRow *row = &rows[n->op];
+  return (row->element || row->kernel) && (!row->need || row->need(node_func(n)->module, n));
+}
 
 /* ---- sizes and places ---- */
 
@@ -124,16 +131,21 @@ Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
   return know(k, v, index, element);
 }
 
-/* Where an operand's size may be 1 or the result's, only the run knows: the least of the index and size-1 is right for both. */
+/* Where a size may be 1 or the result's, only the run knows: the least of the index and size-1 is right for both. */
+Value *kernel_broadcast_place(Kernel *k, Dim own, Dim to, Value *at) {
+  if (own == to) return at;
+  if (dim_is(own, 1)) return kb_index(&k->b, 0);
+  if (dim_is_const(own)) return at;
+  return kb_min(&k->b, at, kb_sub(&k->b, kernel_size(k, own), kb_index(&k->b, 1)));
+}
+
 Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *index) {
   Value *own[MAX_RANK];
   int skipped = to->rank - v->type->rank;
   if (k->flat) return kernel_pull(k, v, index);
   for (int i = 0; i < v->type->rank; i++) {
-    Dim d = v->type->dim[i], want = to->dim[i + skipped];
-    if (dim_is(d, 1)) own[i] = kb_index(&k->b, 0);
-    else if (d == want || dim_is_const(d)) own[i] = index[i + skipped];
-    else own[i] = kb_min(&k->b, index[i + skipped], kb_sub(&k->b, kernel_size(k, d), kb_index(&k->b, 1)));
+    int at = i + skipped;
+    own[i] = kernel_broadcast_place(k, v->type->dim[i], to->dim[at], index[at]);
   }
   return kernel_pull(k, v, own);
 }
@@ -167,10 +179,16 @@ Dtype kernel_wide(Dtype t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
 Value *kernel_widen(Kernel *k, Value *x) { return kb_cast(&k->b, x, kernel_wide(x->type->dtype)); }
 Value *kernel_narrow(Kernel *k, Value *x, Dtype to) { return kb_cast(&k->b, x, to); }
 
-bool lower_ints(Kernel *k, const Value *v, int max, int64_t *out, int *n) {
+Dtype kernel_float(const Node *n) {
+  for (int i = 0; i < n->n_in; i++)
+    if (node_in(n, i) && node_in(n, i)->type->dtype == DT_f64) return DT_f64;
+  return DT_f32;
+}
+
+bool lower_ints(Module *m, const Value *v, int max, int64_t *out, int *n) {
   Dim dim[64];
   ensure(max <= 64);
-  if (!v || !value_dims(k->module, v, max, dim, n)) return false;
+  if (!v || !value_dims(m, v, max, dim, n)) return false;
   for (int i = 0; i < *n; i++) {
     if (!dim_is_const(dim[i])) return false;
     out[i] = dim[i]->constant;
@@ -180,24 +198,22 @@ bool lower_ints(Kernel *k, const Value *v, int max, int64_t *out, int *n) {
 
 /* ---- loops over a result ---- */
 
-void kernel_each(Kernel *k, const Node *n, Type t, int axis, KernelBody body) {
-  Value *index[MAX_RANK], *outer[MAX_RANK];
+void kernel_spread(Kernel *k, Type t, int from, int to, Value **index) {
+  Value *outer[MAX_RANK];
   Dim dim[MAX_RANK], count = dim_const(k->module->dims, 1);
   int rank = 0;
   for (int i = 0; i < t->rank; i++)
-    if (i != axis) dim[rank++] = t->dim[i], count = dim_mul(k->module->dims, count, t->dim[i]);
+    if (i < from || i >= to) dim[rank++] = t->dim[i], count = dim_mul(k->module->dims, count, t->dim[i]);
   Type rest = type_tensor(k->module->types, t->dtype, rank, dim);
   kernel_delinear(k, rest, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), outer);
-  for (int i = 0, at = 0; i < t->rank; i++) index[i] = i == axis ? NULL : outer[at++];
+  for (int i = 0, at = 0; i < t->rank; i++)
+    if (i < from || i >= to) index[i] = outer[at++];
   k->grid[0] = count;
-  body(k, n, index);
 }
 
 static void store_elements(Kernel *k, const Node *end, Value **index) {
-  for (int i = 0; i < k->root->n_out; i++) {
-    const Value *v = k->inside ? node_in(end, i) : k->root->out[i];
-    store(k, i, index, kernel_pull(k, v, index));
-  }
+  for (int i = 0; i < k->root->n_out; i++)
+    store(k, i, index, kernel_pull(k, k->inside ? node_in(end, i) : k->root->out[i], index));
 }
 
 /* One number for all elements, cut in chunks. */
@@ -213,8 +229,9 @@ static void lower_flat(Kernel *k, Type t, const Node *end) {
 }
 
 /* A workgroup a row. */
-static void row_body(Kernel *k, const Node *end, Value **index) {
-  Type t = k->root->out[0]->type;
+static void lower_rows(Kernel *k, Type t, const Node *end) {
+  Value *index[MAX_RANK];
+  kernel_spread(k, t, t->rank - 1, t->rank, index);
   KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, t->dim[t->rank - 1]), 0, NULL);
   index[t->rank - 1] = f.i;
   store_elements(k, end, index);
@@ -257,7 +274,7 @@ static bool lower_elements(Kernel *k) {
   k->flat = flat && (t->rank > 0);
   if (t->rank == 0) store_elements(k, end, NULL);
   else if (k->flat) lower_flat(k, t, end);
-  else kernel_each(k, end, t, t->rank - 1, row_body);
+  else lower_rows(k, t, end);
   return true;
 }
 
@@ -272,15 +289,19 @@ static const Node *anchor_of(const Block *region) {
   return NULL;
 }
 
-static bool can_lower(const Node *n) {
-  if (n->op == OP_fused) {
-    for (const Node *inner = n->region[0]->first; inner; inner = inner->next)
-      if (inner->op != OP_yield && inner->op != OP_const && !lower_row(inner->op)->element &&
-          (inner != anchor_of(n->region[0]) || inner->n_out != 1))
-        return false;
-  } else if (!lower_row(n->op)->element && !lower_row(n->op)->kernel) {
-    return false;
+/* A region has at most one kernel row; all else computes elements. */
+static bool can_lower_region(const Node *fused) {
+  int anchors = 0;
+  for (const Node *n = fused->region[0]->first; n; n = n->next) {
+    if (n->op == OP_yield || n->op == OP_const) continue;
+    if (!lower_can(n)) return false;
+    anchors += lower_row(n->op)->kernel != NULL;
   }
+  return anchors <= 1;
+}
+
+static bool can_lower(const Node *n) {
+  if (n->op == OP_fused ? !can_lower_region(n) : !lower_can(n)) return false;
   for (int i = 0; i < n->n_in; i++)
     if (node_in(n, i) && !is_tensor_of_memory(node_in(n, i))) return false;
   for (int i = 0; i < n->n_out; i++)

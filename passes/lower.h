@@ -16,19 +16,27 @@ typedef Value *(*LowerElement)(Kernel *k, const Node *n, int result, Value *cons
 /* The whole kernel: it stores the results, and gives the grid. False: it cannot, and the op stays as it is. */
 typedef bool (*LowerKernel)(Kernel *k, const Node *n);
 
-/* A row of lower.def: one of the two, or neither where the op is not lowered. */
+/* What must hold of a node for its row to apply. */
+typedef bool (*LowerNeed)(Module *m, const Node *n);
+
+/* The rows of lower.def for one op: element or kernel, or neither where it is not lowered. */
 typedef struct LowerRow {
   LowerElement element;
   LowerKernel kernel;
+  LowerNeed need; /* or NULL */
 } LowerRow;
 
 #define ELEMENT(op, name) Value *element_##name(Kernel *k, const Node *n, int result, Value *const *index);
 #define KERNEL(op, name) bool lower_##name(Kernel *k, const Node *n);
+#define NEED(op, name) bool need_##name(Module *m, const Node *n);
 #include "passes/lower.def"
 #undef ELEMENT
 #undef KERNEL
+#undef NEED
 
 const LowerRow *lower_row(Op op);
+/* Is there a row, and does what it needs hold? */
+bool lower_can(const Node *n);
 
 /* An element that has been computed, or loaded: good in its block and those within. */
 typedef struct Known {
@@ -65,22 +73,45 @@ Value *kernel_linear(Kernel *k, Type t, Value *const *index);
 void kernel_delinear(Kernel *k, Type t, Value *number, Value **index);
 /* An operand's element: loaded, computed, or, of a constant with one number, that number. */
 Value *kernel_pull(Kernel *k, const Value *v, Value *const *index);
-/* The same where v is broadcast to a result of `rank` dims, whose types are `to`'s. */
+/* The place along a dim of size `own` that goes with place `at` along one of size `to` that it broadcasts to. */
+Value *kernel_broadcast_place(Kernel *k, Dim own, Dim to, Value *at);
+/* An element where v is broadcast to a result of `rank` dims, whose types are `to`'s. */
 Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *index);
 /* Stores an element of the op's result; within a fused region, what follows is computed from it first. */
+/* An element of a kernel row's result: it goes to memory, or, in a fused region, through what follows the row. */
 void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
 
-/* The numbers of an operand that is constant. */
-bool lower_ints(Kernel *k, const Value *v, int max, int64_t *out, int *n);
+/* Gives each workgroup a place of t along all dims but those from `from` up to `to`: index[] of these is left alone. */
+void kernel_spread(Kernel *k, Type t, int from, int to, Value **index);
 
-/* Runs `body` for each place of all dims of t but `axis` (-1: but none), one workgroup a place: index[axis] is left
- * to the body. */
-typedef void (*KernelBody)(Kernel *k, const Node *n, Value **index);
-void kernel_each(Kernel *k, const Node *n, Type t, int axis, KernelBody body);
+/* The numbers of an operand that is constant. */
+bool lower_ints(Module *m, const Value *v, int max, int64_t *out, int *n);
 
 /* In double and the integers as it stands; 16-bit floats are computed in f32: the type to compute in, and there and back. */
 Dtype kernel_wide(Dtype t);
 Value *kernel_widen(Kernel *k, Value *x);
 Value *kernel_narrow(Kernel *k, Value *x, Dtype to);
+/* The type in which an op on floats computes: f64 where an operand is that, else f32. */
+Dtype kernel_float(const Node *n);
+
+/* ---- loops (lower_loop.c) ---- */
+
+/* x[0] op x[1] op ... for `count` of them, in type t: add, mul, max, min, and, or. The order is fixed by the count alone:
+ * element i goes to accumulator i % 8, these are combined by halves, then come the last count % 8 elements one by one. Long
+ * sums are made of the sums of blocks of 4096. */
+typedef Value *(*KernelTerm)(Kernel *k, void *ctx, Value *i);
+Value *kernel_fold(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, void *ctx);
+
+/* The same over all places along some axes of t, which are filled into index: a fold of the last one's, one after another. */
+typedef Value *(*KernelPlaceTerm)(Kernel *k, void *ctx, Value **index);
+Value *kernel_fold_axes(Kernel *k, Op op, Dtype dtype, Type t, const bool *axes, Value **index, KernelPlaceTerm term,
+                        void *ctx);
+
+/* Runs the body for each place along the axes of t from `from` on. */
+typedef void (*KernelPlace)(Kernel *k, void *ctx, Value **index);
+void kernel_each(Kernel *k, Type t, int from, Value **index, KernelPlace body, void *ctx);
+
+/* A row of memory of the workgroup: x[i] = f(i) for i < count. */
+void kernel_fill(Kernel *k, Value *memory, Value *count, KernelTerm term, void *ctx);
 
 #endif

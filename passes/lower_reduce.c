@@ -1,0 +1,263 @@
+/* lower_reduce.c -- how reductions, scans, sorting and softmax are lowered. */
+#include "ir/fatal.h"
+#include "ir/infer.h"
+#include "passes/lower.h"
+
+static int axis_at(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
+
+/* An operand of sizes or axes, where there is one, is constant. */
+bool need_constant_axes(Module *m, const Node *n) {
+  int64_t list[MAX_RANK];
+  int count;
+  return !node_in(n, 1) || lower_ints(m, node_in(n, 1), MAX_RANK, list, &count);
+}
+
+/* ---- reductions over a set of axes ---- */
+
+static void reduced_axes(Kernel *k, const Node *n, int rank, bool *reduced) {
+  int64_t list[MAX_RANK];
+  int count = 0;
+  if (node_in(n, 1)) ensure(lower_ints(k->module, node_in(n, 1), MAX_RANK, list, &count));
+  bool all = count == 0 && !node_bool(n, reduce_sum, noop_empty);
+  for (int i = 0; i < rank; i++) reduced[i] = all;
+  for (int i = 0; i < count; i++) reduced[axis_at(list[i], rank)] = true;
+}
+
+static Op fold_op(Op op, Dtype t) {
+  switch (op) {
+  case OP_reduce_prod: return OP_mul;
+  case OP_reduce_max: return t == DT_bool ? OP_or : OP_max;
+  case OP_reduce_min: return t == DT_bool ? OP_and : OP_min;
+  default: return OP_add;
+  }
+}
+
+/* Integers wrap, whatever they are summed in; but a mean divides the sum, so that must not. */
+static Dtype fold_type(Op op, Dtype t) {
+  if (dtype_is_float(t) || op != OP_reduce_mean) return kernel_wide(t);
+  return dtype_is_signed(t) ? DT_i64 : DT_u64;
+}
+
+typedef struct Operand {
+  const Value *v;
+  Dtype t;
+} Operand;
+
+static Value *operand_element(Kernel *k, void *ctx, Value **index) {
+  const Operand *o = ctx;
+  return kb_cast(&k->b, kernel_widen(k, kernel_pull(k, o->v, index)), o->t);
+}
+
+static Value *divide_by_count(Kernel *k, Value *sum, Type x, const bool *reduced) {
+  Value *count = kb_index(&k->b, 1);
+  for (int i = 0; i < x->rank; i++)
+    if (reduced[i]) count = kb_mul(&k->b, count, kernel_size(k, x->dim[i]));
+  return build_binary(&k->b, OP_div, sum, kb_cast(&k->b, count, sum->type->dtype));
+}
+
+Value *element_reduce(Kernel *k, const Node *n, int result, Value *const *index) {
+  Operand o = {node_in(n, 0), fold_type(n->op, node_in(n, 0)->type->dtype)};
+  Type x = o.v->type;
+  bool reduced[MAX_RANK], keep = node_bool(n, reduce_sum, keep);
+  Value *at[MAX_RANK];
+  reduced_axes(k, n, x->rank, reduced);
+  for (int i = 0, from = 0; i < x->rank; i++) {
+    if (!reduced[i]) at[i] = index[from];
+    from += !reduced[i] || keep;
+  }
+  Value *v = kernel_fold_axes(k, fold_op(n->op, x->dtype), o.t, x, reduced, at, operand_element, &o);
+  if (n->op == OP_reduce_mean) v = divide_by_count(k, v, x, reduced);
+  return kernel_narrow(k, v, n->out[result]->type->dtype);
+}
+
+/* ---- order ---- */
+
+static Value *is_nan(Kernel *k, Value *x) {
+  return dtype_is_float(x->type->dtype) ? build_unary(&k->b, OP_isnan, x) : NULL;
+}
+
+static Value *both(Kernel *k, Value *x, Value *y) { return build_binary(&k->b, OP_and, x, y); }
+static Value *either(Kernel *k, Value *x, Value *y) { return build_binary(&k->b, OP_or, x, y); }
+
+/* The bytes of bools and numbers in the same order. */
+static Value *comparable(Kernel *k, Value *x) {
+  x = kernel_widen(k, x);
+  return x->type->dtype == DT_bool ? kb_cast(&k->b, x, DT_u8) : x;
+}
+
+/* ---- along one axis ---- */
+
+static void index_but(Type t, int axis, bool axis_is_there, Value *const *index, Value **at) {
+  for (int i = 0, from = 0; i < t->rank; i++) {
+    at[i] = i == axis ? NULL : index[from];
+    from += i != axis || axis_is_there;
+  }
+}
+
+/* The first NaN is both the largest and the smallest. */
+static Value *beats(Kernel *k, const Node *n, Value *x, Value *best) {
+  bool last = node_bool(n, argmax, last), largest = n->op == OP_argmax;
+  Op compare = last ? OP_le : OP_lt;
+  Value *wins = largest ? build_binary(&k->b, compare, best, x) : build_binary(&k->b, compare, x, best);
+  Value *x_nan = is_nan(k, x), *best_nan = is_nan(k, best);
+  if (!x_nan) return wins;
+  return either(k, wins, last ? x_nan : both(k, x_nan, kb_not(&k->b, best_nan)));
+}
+
+Value *element_arg(Kernel *k, const Node *n, int result, Value *const *index) {
+  const Value *x = node_in(n, 0);
+  int axis = axis_at(node_int(n, argmax, axis), x->type->rank);
+  Value *at[MAX_RANK];
+  (void)result;
+  index_but(x->type, axis, node_bool(n, argmax, keep), index, at);
+  at[axis] = kb_index(&k->b, 0);
+  Value *start[] = {comparable(k, kernel_pull(k, x, at)), kb_index(&k->b, 0)};
+  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 1), kernel_size(k, x->type->dim[axis]), 2, start);
+  at[axis] = loop.i;
+  Value *v = comparable(k, kernel_pull(k, x, at)), *wins = beats(k, n, v, loop.carried[0]);
+  Value *next[] = {kb_where(&k->b, wins, v, loop.carried[0]), kb_where(&k->b, wins, loop.i, loop.carried[1])};
+  kb_for_end(&k->b, &loop, 2, next);
+  return kb_cast(&k->b, loop.out[1], DT_i64);
+}
+
+/* ---- scans ---- */
+
+/* One after another, each sum the one before and its element: rounded as often as there are elements. */
+bool lower_cumulate(Kernel *k, const Node *n) {
+  const Value *x = node_in(n, 0);
+  Type t = x->type;
+  int64_t axis;
+  int count;
+  ensure(lower_ints(k->module, node_in(n, 1), 1, &axis, &count));
+  axis = axis_at(axis, t->rank);
+  bool exclusive = node_bool(n, cumsum, exclusive), reverse = node_bool(n, cumsum, reverse);
+  bool product = n->op == OP_cumprod;
+  Dtype wide = kernel_wide(t->dtype);
+  Value *index[MAX_RANK], *size = kernel_size(k, t->dim[axis]), *one = kb_index(&k->b, 1);
+  Value *start = !product ? kb_zero(&k->b, wide) : dtype_is_float(wide) ? kb_float(&k->b, wide, 1) : kb_int(&k->b, wide, 1);
+  kernel_spread(k, t, (int)axis, (int)axis + 1, index);
+  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 1, &start);
+  index[axis] = reverse ? kb_sub(&k->b, kb_sub(&k->b, size, one), loop.i) : loop.i;
+  Value *v = kernel_widen(k, kernel_pull(k, x, index));
+  Value *next = build_binary(&k->b, product ? OP_mul : OP_add, loop.carried[0], v);
+  kernel_store(k, 0, index, kernel_narrow(k, exclusive ? loop.carried[0] : next, t->dtype));
+  kb_for_end(&k->b, &loop, 1, &next);
+  return true;
+}
+
+/* ---- the k best ---- */
+
+typedef struct TopK {
+  const Node *node;
+  int axis;
+  Value **index; /* of the line; [axis] is free */
+} TopK;
+
+/* Does x come before y, where NaN is the largest number? Equals stay in their order. */
+static Value *comes_before(Kernel *k, bool largest, Value *x, Value *y) {
+  Value *wins = largest ? kb_less(&k->b, y, x) : kb_less(&k->b, x, y);
+  Value *x_nan = is_nan(k, x), *y_nan = is_nan(k, y);
+  if (!x_nan) return wins;
+  return either(k, wins, largest ? both(k, x_nan, kb_not(&k->b, y_nan)) : both(k, y_nan, kb_not(&k->b, x_nan)));
+}
+
+static Value *place_in(Kernel *k, const TopK *t, int result, Value *at) {
+  t->index[t->axis] = at;
+  return kernel_linear(k, t->node->out[result]->type, t->index);
+}
+
+static Value *kept(Kernel *k, const TopK *t, int result, Value *at) {
+  return kb_load(&k->b, k->out_memory[result], place_in(k, t, result, at));
+}
+
+static void keep(Kernel *k, const TopK *t, int result, Value *at, Value *x) {
+  kb_store(&k->b, k->out_memory[result], place_in(k, t, result, at), x);
+}
+
+/* Puts element i behind the kept ones that come no later, and moves the others on: `room` is the last place they have. */
+static void insert(Kernel *k, const TopK *t, Value *x, Value *wide, Value *i, Value *room) {
+  bool largest = node_bool(t->node, topk, largest);
+  Value *one = kb_index(&k->b, 1), *at = kb_index(&k->b, 0);
+  KernelFor count = kb_for(&k->b, at, room, 1, &at);
+  Value *before = comes_before(k, largest, wide, comparable(k, kept(k, t, 0, count.i)));
+  Value *next = kb_add(&k->b, count.carried[0], kb_where(&k->b, before, kb_index(&k->b, 0), one));
+  kb_for_end(&k->b, &count, 1, &next);
+  Value *place = count.out[0];
+  KernelFor move = kb_for(&k->b, kb_index(&k->b, 0), kb_sub(&k->b, room, place), 0, NULL);
+  Value *to = kb_sub(&k->b, room, move.i), *from = kb_sub(&k->b, to, one);
+  for (int r = 0; r < 2; r++) keep(k, t, r, to, kept(k, t, r, from));
+  kb_for_end(&k->b, &move, 0, NULL);
+  keep(k, t, 0, place, x);
+  keep(k, t, 1, place, kb_cast(&k->b, i, DT_i64));
+}
+
+/* One walk along the line: what comes before the last that is kept is put in its place. */
+static void select_line(Kernel *k, TopK *t, Value *want) {
+  const Value *x = node_in(t->node, 0);
+  Value *one = kb_index(&k->b, 1), *last = kb_sub(&k->b, want, one), *size = kernel_size(k, x->type->dim[t->axis]);
+  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 0, NULL);
+  t->index[t->axis] = loop.i;
+  Value *v = kernel_pull(k, x, t->index), *wide = comparable(k, v);
+  Value *before = comes_before(k, node_bool(t->node, topk, largest), wide, comparable(k, kept(k, t, 0, last)));
+  KernelWhen w = kb_when(&k->b, either(k, kb_less(&k->b, loop.i, want), before), 0);
+  insert(k, t, v, wide, loop.i, kb_min(&k->b, loop.i, last));
+  kb_else(&k->b, &w, 0, NULL);
+  kb_when_end(&k->b, &w, 0, NULL);
+  kb_for_end(&k->b, &loop, 0, NULL);
+}
+
+bool lower_topk(Kernel *k, const Node *n) {
+  Type t = n->out[0]->type;
+  Value *index[MAX_RANK];
+  TopK line = {n, axis_at(node_int(n, topk, axis), t->rank), index};
+  Value *want = kernel_size(k, t->dim[line.axis]), *zero = kb_index(&k->b, 0);
+  kernel_spread(k, t, line.axis, line.axis + 1, index);
+  if (dim_is(t->dim[line.axis], 0)) return true;
+  KernelWhen w = kb_when(&k->b, kb_less(&k->b, zero, want), 0);
+  select_line(k, &line, want);
+  kb_else(&k->b, &w, 0, NULL);
+  kb_when_end(&k->b, &w, 0, NULL);
+  return true;
+}
+
+/* ---- softmax ---- */
+
+typedef struct Line {
+  const Value *x;
+  Value **index, *most;
+  int axis;
+} Line;
+
+static Value *line_element(Kernel *k, void *ctx, Value *i) {
+  const Line *l = ctx;
+  l->index[l->axis] = i;
+  return kernel_widen(k, kernel_pull(k, l->x, l->index));
+}
+
+static Value *line_shifted(Kernel *k, void *ctx, Value *i) {
+  const Line *l = ctx;
+  return build_binary(&k->b, OP_sub, line_element(k, ctx, i), l->most);
+}
+
+static Value *line_exp(Kernel *k, void *ctx, Value *i) { return build_unary(&k->b, OP_exp, line_shifted(k, ctx, i)); }
+
+/* The largest, the sum, and each element: three walks along the line. */
+bool lower_softmax(Kernel *k, const Node *n) {
+  const Value *x = node_in(n, 0);
+  Type t = x->type;
+  Dtype wide = kernel_wide(t->dtype);
+  bool logarithm = n->op == OP_log_softmax;
+  Value *index[MAX_RANK];
+  Line l = {.x = x, .index = index, .axis = axis_at(node_int(n, softmax, axis), t->rank)};
+  Value *size = kernel_size(k, t->dim[l.axis]);
+  kernel_spread(k, t, l.axis, l.axis + 1, index);
+  l.most = kernel_fold(k, OP_max, wide, size, line_element, &l);
+  Value *sum = kernel_fold(k, OP_add, wide, size, line_exp, &l);
+  if (logarithm) sum = build_unary(&k->b, OP_log, sum);
+  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 0, NULL);
+  Value *v = logarithm ? build_binary(&k->b, OP_sub, line_shifted(k, &l, loop.i), sum)
+                       : build_binary(&k->b, OP_div, line_exp(k, &l, loop.i), sum);
+  kernel_store(k, 0, index, kernel_narrow(k, v, t->dtype));
+  kb_for_end(&k->b, &loop, 0, NULL);
+  return true;
+}
