@@ -4,6 +4,12 @@
 
 /* ---- arithmetic ---- */
 
+/* The exponent may be of another type than the base: both are brought to one that holds them. */
+static Dtype power_type(Dtype base, Dtype exponent) {
+  if (base == exponent || dtype_is_float(base)) return kernel_wide(base);
+  return dtype_is_float(exponent) ? DT_f64 : DT_i64;
+}
+
 /* The op itself, on scalars. 16-bit floats are computed in f32 and rounded after each op, as the reference does. */
 Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *index) {
   Type t = n->out[result]->type;
@@ -11,6 +17,8 @@ Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *in
   AttrArg attr[8];
   ensure(n->n_in <= 3 && op_info(n->op)->n_attrs <= 8);
   for (int i = 0; i < n->n_in; i++) x[i] = kernel_widen(k, kernel_pull_broadcast(k, node_in(n, i), t, index));
+  Dtype power = n->op == OP_pow ? power_type(node_in(n, 0)->type->dtype, node_in(n, 1)->type->dtype) : DT_none;
+  for (int i = 0; i < n->n_in && power; i++) x[i] = kb_cast(&k->b, x[i], power);
   for (int i = 0; i < op_info(n->op)->n_attrs; i++) attr[i] = (AttrArg){i, n->attr[i]};
   Value *v = build_values(&k->b, n->op, 1, n->n_in, x, op_info(n->op)->n_attrs, attr);
   return kernel_narrow(k, v, t->dtype);

@@ -1,6 +1,9 @@
 /* check_ir.c -- runs `.ir` files that carry their own expectations.
  *
- *   check_ir FILE|FOLDER...
+ *   check_ir [--before PASSES] FILE|FOLDER...
+ *
+ * --before: of the cases that run @main without an error, all do so after these passes, too, and within 1e-5; what they
+ * print is not looked at.
  *
  * A file is one case, or several with a line `// ----` (and what it is about) before each; of a page of the documentation
  * (.md), each module between its fences is one. Every case is parsed and
@@ -41,6 +44,7 @@ typedef struct Expected {
 } Expected;
 
 typedef struct Case {
+  const char *before; /* passes, or NULL */
   const char *path, *text;
   size_t size;
   Lines run, check, check_not, in, out, skip;
@@ -215,6 +219,7 @@ static const struct {
 
 static bool run_one(Case *c, const char *what) {
   size_t n = strcspn(what, " ");
+  if (c->before && strncmp(what, "eval", n) == 0 && !run_passes(c, c->before)) return false;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (strlen(kinds[i].kind) == n && memcmp(kinds[i].kind, what, n) == 0)
       return kinds[i].run(c, trimmed(c->arena, what + n, strlen(what + n)));
@@ -283,7 +288,7 @@ static void run_case(Case *c) {
   bool ok = c->m && verify_module(c->m);
   if (ok) check_round_trip(c);
   for (int i = 0; i < c->run.n && ok && !c->why; i++) ok = run_one(c, c->run.at[i]);
-  if (ok && !c->why) check_output(c);
+  if (ok && !c->why && !c->before) check_output(c);
   if (!c->why) check_errors(c);
   if (c->m) module_close(c->m);
 }
@@ -292,11 +297,20 @@ static void run_case(Case *c) {
 
 typedef struct Counts {
   int passed, failed, skipped;
+  const char *before;
 } Counts;
 
+static bool runs_main(const Case *c) {
+  for (int i = 0; i < c->run.n && !c->error.n; i++)
+    if (strncmp(c->run.at[i], "eval", 4) == 0) return true;
+  return false;
+}
+
 static void run_piece(Counts *n, const char *path, int line, const char *title, const char *text, size_t size) {
-  Case c = {.path = path, .text = text, .size = size, .tolerance = 1e-5, .arena = arena_new()};
+  Case c = {.before = n->before, .path = path, .text = text, .size = size, .tolerance = 1e-5, .arena = arena_new()};
   read_directives(&c);
+  if (c.before && c.tolerance < 1e-5) c.tolerance = 1e-5;
+  if (c.before && !runs_main(&c)) vec_push(c.arena, &c.skip, "");
   if (!c.skip.n) run_case(&c);
   if (c.why) printf("FAIL %s:%d: %s%s%s\n", path, line, title, *title ? ": " : "", c.why);
   *(c.skip.n ? &n->skipped : c.why ? &n->failed : &n->passed) += 1;
@@ -357,8 +371,9 @@ static void run_folder(Counts *n, const char *path, DIR *folder) {
 }
 
 int main(int argc, char **argv) {
-  Counts n = {0};
-  for (int i = 1; i < argc; i++) {
+  bool before = argc > 2 && strcmp(argv[1], "--before") == 0;
+  Counts n = {.before = before ? argv[2] : NULL};
+  for (int i = before ? 3 : 1; i < argc; i++) {
     DIR *folder = opendir(argv[i]);
     if (folder) {
       run_folder(&n, argv[i], folder);
