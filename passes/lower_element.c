@@ -10,6 +10,14 @@ static Dtype power_type(Dtype base, Dtype exponent) {
   return dtype_is_float(exponent) ? DT_f64 : DT_i64;
 }
 
+/* An integer to the power of a float is cut off after the point: what misses a whole number by a rounding error is one. */
+static Value *whole_power(Kernel *k, Value *x) {
+  Value *whole = build_unary(&k->b, OP_round, x);
+  Value *error = build_unary(&k->b, OP_abs, build_binary(&k->b, OP_sub, x, whole));
+  Value *slack = build_binary(&k->b, OP_mul, build_unary(&k->b, OP_abs, whole), kb_float(&k->b, DT_f64, 0x1p-40));
+  return kb_where(&k->b, kb_at_most(&k->b, error, slack), whole, x);
+}
+
 /* The op itself, on scalars. 16-bit floats are computed in f32 and rounded after each op, as the reference does. */
 Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *index) {
   Type t = n->out[result]->type;
@@ -21,6 +29,7 @@ Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *in
   for (int i = 0; i < n->n_in && power; i++) x[i] = kb_cast(&k->b, x[i], power);
   for (int i = 0; i < op_info(n->op)->n_attrs; i++) attr[i] = (AttrArg){i, n->attr[i]};
   Value *v = build_values(&k->b, n->op, 1, n->n_in, x, op_info(n->op)->n_attrs, attr);
+  if (power == DT_f64 && dtype_is_int(t->dtype)) v = whole_power(k, v);
   return kernel_narrow(k, v, t->dtype);
 }
 
