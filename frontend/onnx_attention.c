@@ -134,8 +134,7 @@ static bool scores_out(OnnxCall *c, const Attend *a, Dtype precision) {
 bool onnx_import_attention(OnnxCall *c) {
   Attend a = {.scale = onnx_float(c, "scale", 0), .softcap = onnx_float(c, "softcap", 0)};
   Dtype precision;
-  if (!onnx_typed(c) || !onnx_dtype(c, "softmax_precision", b_dtype(c->in[0]), &precision) || !read_heads(c, &a))
-    return false;
+  if (!onnx_dtype(c, "softmax_precision", b_dtype(c->in[0]), &precision) || !read_heads(c, &a)) return false;
   Value *past_k = onnx_in(c, 4), *past_v = onnx_in(c, 5), *lengths = onnx_in(c, 6);
   if (!past_k != !past_v) return onnx_invalid(c, "past_key and past_value come together");
   if (past_k && lengths) return onnx_invalid(c, "nonpad_kv_seqlen and a past exclude each other");
@@ -154,7 +153,6 @@ bool onnx_import_attention(OnnxCall *c) {
 /* ---- rotation ---- */
 
 bool onnx_import_rotary(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = c->in[0];
   int64_t heads = onnx_int(c, "num_heads", 0);
@@ -175,8 +173,7 @@ bool onnx_import_linear_attention(OnnxCall *c) {
   int64_t h = onnx_int(c, "q_num_heads", 0), g = onnx_int(c, "kv_num_heads", 0);
   if (h < 1 || g < 1)
     return onnx_invalid(c, "q_num_heads and kv_num_heads are %lld and %lld", (long long)h, (long long)g);
-  if (!onnx_word(c, "update_rule", "gated_delta", "linear gated delta gated_delta", &rule) || !onnx_typed(c))
-    return false;
+  if (!onnx_word(c, "update_rule", "gated_delta", "linear gated delta gated_delta", &rule)) return false;
   Builder *b = c->b;
   for (int i = 0; i < c->n_in; i++)
     if (i != 3 && c->in[i] && !onnx_need_rank(c, c->in[i], 3, "an operand")) return false;

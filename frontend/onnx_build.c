@@ -5,12 +5,6 @@
 
 /* ---- the call ---- */
 
-bool onnx_typed(const OnnxCall *c) {
-  for (int i = 0; i < c->n_in; i++)
-    if (c->in[i] && !c->in[i]->type) return false;
-  return true;
-}
-
 bool onnx_result(OnnxCall *c, Value *v) {
   c->out[0] = v;
   return b_typed(v);
@@ -51,7 +45,7 @@ bool onnx_need_rank(OnnxCall *c, const Value *v, int rank, const char *what) {
 
 bool onnx_need_static(OnnxCall *c, const Value *v, int axis, const char *what, int64_t *out) {
   Dim d = b_dim(c->b, v, axis);
-  if (!dim_is_const(d)) return onnx_refuse(c, "fix the size with -d name=value", "%s has a symbolic size", what);
+  if (!dim_is_const(d)) return onnx_refuse(c, "fix the size with -d name=value", "a size of %s is symbolic", what);
   *out = d->constant;
   return true;
 }
@@ -77,9 +71,7 @@ Value *b_size_scalar(Builder *b, Dim d) {
 
 /* ---- literals ---- */
 
-Value *b_num(Builder *b, const Value *x, double v) {
-  return build_scalar_f(b, b_typed(x) ? b_dtype(x) : DT_f32, v);
-}
+Value *b_num(Builder *b, const Value *x, double v) { return build_scalar_f(b, b_typed(x) ? b_dtype(x) : DT_f32, v); }
 
 Value *b_iota(Builder *b, Dim n) {
   Value *zero = build_scalar_i(b, DT_i64, 0), *one = build_scalar_i(b, DT_i64, 1);

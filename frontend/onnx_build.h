@@ -13,8 +13,6 @@ static inline Dtype b_dtype(const Value *v) { return b_typed(v) ? v->type->dtype
 
 /* ---- the call ---- */
 
-/* Whether every operand has a type; where one has none, what made it has been reported, and there is nothing to do. */
-bool onnx_typed(const OnnxCall *c);
 /* The node's first result, and whether it could be made. */
 bool onnx_result(OnnxCall *c, Value *v);
 /* axis in [-rank, rank) to [0, rank), or an error. */

@@ -254,7 +254,6 @@ static bool join(OnnxCall *c, Term *x, Term y, const LabelSet *later) {
 }
 
 bool onnx_import_einsum(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Term *term = ARENA_ARRAY(c->b->module->arena, Term, c->n_in), out;
   if (!read_equation(c, term, &out)) return false;
   for (int i = 0; i < c->n_in; i++) take_diagonals(c->b, &term[i]);

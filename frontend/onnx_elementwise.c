@@ -92,7 +92,7 @@ bool onnx_import_cast(OnnxCall *c) {
   return to == DT_none ? onnx_invalid(c, "attribute `to` is missing") : cast_to(c, to);
 }
 
-bool onnx_import_cast_like(OnnxCall *c) { return onnx_typed(c) && cast_to(c, b_dtype(c->in[1])); }
+bool onnx_import_cast_like(OnnxCall *c) { return cast_to(c, b_dtype(c->in[1])); }
 
 /* ---- any number of operands ---- */
 
@@ -130,7 +130,6 @@ bool onnx_import_clip_6(OnnxCall *c) {
 }
 
 bool onnx_import_clip(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Value *low = onnx_in(c, 1), *high = onnx_in(c, 2);
   /* torch exports bounds as tensors of one element, which must not raise the rank of a scalar. */
   if (low) low = b_scalar(c->b, low);

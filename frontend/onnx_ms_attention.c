@@ -87,8 +87,7 @@ bool onnx_import_ms_attention(OnnxCall *c) {
   int64_t heads;
   Dim width[3];
   if (!positive(c, "num_heads", &heads) || !refuse_if_set(c, "do_rotary", 0) ||
-      !refuse_if_set(c, "past_present_share_buffer", 0) || !refuse_operand(c, 6, "past_sequence_length") ||
-      !onnx_typed(c))
+      !refuse_if_set(c, "past_present_share_buffer", 0) || !refuse_operand(c, 6, "past_sequence_length"))
     return false;
   Builder *b = c->b;
   Value *past = onnx_in(c, 4), *bias = onnx_in(c, 2);
@@ -157,7 +156,7 @@ bool onnx_import_ms_multi_head_attention(OnnxCall *c) {
   int64_t heads;
   Attend a = {.bias = onnx_in(c, 5), .causal = onnx_flag(c, "unidirectional", 0), .ahead = -1};
   if (!positive(c, "num_heads", &heads) || !refuse_operand(c, 8, "past_sequence_length") ||
-      !refuse_operand(c, 9, "cache_indirection") || !onnx_typed(c) || !read_qkv(c, &a, heads))
+      !refuse_operand(c, 9, "cache_indirection") || !read_qkv(c, &a, heads))
     return false;
   if (onnx_wants(c, 3)) return onnx_refuse(c, NULL, "the scores are asked for");
   if (onnx_in(c, 6) && c->n_out < 3) /* ONNX Runtime then ignores the past, or reads beyond it */
@@ -249,8 +248,7 @@ static bool grouped_is_supported(OnnxCall *c) {
 }
 
 static bool grouped_operands(OnnxCall *c, Grouped *g) {
-  if (!positive(c, "num_heads", &g->heads) || !positive(c, "kv_num_heads", &g->kv_heads) || !onnx_typed(c))
-    return false;
+  if (!positive(c, "num_heads", &g->heads) || !positive(c, "kv_num_heads", &g->kv_heads)) return false;
   if (!onnx_need_rank(c, c->in[0], 3, "query")) return false;
   if (!onnx_in(c, 5) || !onnx_in(c, 6)) return onnx_invalid(c, "seqlens_k and total_sequence_length are needed");
   if (!onnx_in(c, 1) != !onnx_in(c, 2)) return onnx_invalid(c, "key and value come together");
@@ -316,7 +314,6 @@ bool onnx_import_ms_rotary(OnnxCall *c) {
   double scale = onnx_float(c, "scale", 1);
   if (!refuse_if_set(c, "is_packed_batching", 0)) return false;
   if (scale != 1) return onnx_refuse(c, NULL, "scale is %g", scale);
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = c->in[0], *at = build_cast(b, c->in[1], DT_i64);
   int64_t heads = onnx_int(c, "num_heads", 0), dims = onnx_int(c, "rotary_embedding_dim", 0), half;
@@ -326,7 +323,8 @@ bool onnx_import_ms_rotary(OnnxCall *c) {
     int64_t width;
     if (!onnx_need_static(c, c->in[2], 1, "cos_cache", &half) || !onnx_need_static(c, x, 2, "input", &width))
       return false;
-    if (half < 1 || half > width || width % (2 * half)) return onnx_invalid(c, "cos_cache has %lld columns", (long long)half);
+    if (half < 1 || half > width || width % (2 * half))
+      return onnx_invalid(c, "cos_cache has %lld columns", (long long)half);
     heads = width / (2 * half);
   }
   if (flat) x = b_split_heads(b, x, heads);

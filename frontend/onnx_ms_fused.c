@@ -36,7 +36,6 @@ bool onnx_import_ms_quick_gelu(OnnxCall *c) {
 
 /* The left half times gelu of the right one. */
 bool onnx_import_ms_bias_split_gelu(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = b_add(b, c->in[0], c->in[1]);
   Value *left = build(b, OP_split, 2, INS(x), ATTRS(at_i(split, axis, -1)));
@@ -81,7 +80,6 @@ static Value *mask_counts(OnnxCall *c, Value *mask) {
 }
 
 bool onnx_import_ms_embed_layer_norm(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *ids = c->in[0], *segments = onnx_in(c, 1), *segment_table = onnx_in(c, 4), *places = onnx_in(c, 8);
   const int needed[] = {2, 3, 5, 6};
@@ -112,7 +110,6 @@ static Value *rows_behind_batch(Builder *b, Value *x) {
 }
 
 bool onnx_import_ms_fused_matmul(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = onnx_flag(c, "transBatchA", 0) ? rows_behind_batch(b, c->in[0]) : c->in[0];
   Value *y = onnx_flag(c, "transBatchB", 0) ? rows_behind_batch(b, c->in[1]) : c->in[1];

@@ -37,7 +37,6 @@ static bool mixture(OnnxCall *c, const Experts *e) {
 }
 
 bool onnx_import_ms_moe(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   const Experts e = {.w1 = c->in[2],
                      .b1 = onnx_in(c, 3),
                      .w2 = c->in[4],
@@ -57,6 +56,7 @@ static Value *quantised(OnnxCall *c, Value *bytes, Value *scales, Value *zeros, 
     return NULL;
   Builder *b = c->b;
   if (!scales) return onnx_invalid(c, "scales are missing"), NULL;
+  if (zeros && b_rank(zeros) < 2) return onnx_invalid(c, "zero points have rank %d", b_rank(zeros)), NULL;
   k = k * (8 / bits);
   const Dim e = b_dim(b, bytes, 0), n = b_dim(b, bytes, 1), d[] = {e, n, b_size(b, k)};
   Dim blocks[] = {e, n, b_size(b, group > 0 ? (k + group - 1) / group : 1)};
@@ -75,7 +75,7 @@ static Value *quantised(OnnxCall *c, Value *bytes, Value *scales, Value *zeros, 
 
 bool onnx_import_ms_qmoe(OnnxCall *c) {
   const char *type;
-  if (!onnx_word(c, "quant_type", "int", "int", &type) || !onnx_typed(c)) return false;
+  if (!onnx_word(c, "quant_type", "int", "int", &type)) return false;
   if (onnx_int(c, "weights_prepacked", -1) > 0)
     return onnx_refuse(c, "export the model without prepacking", "the weights are packed for one machine");
   if (!onnx_in(c, 5)) return onnx_invalid(c, "fc2_experts_weights are missing");

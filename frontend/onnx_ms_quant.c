@@ -42,7 +42,7 @@ static Value *nbits_weight(OnnxCall *c, const NBits *w) {
 
 bool onnx_import_ms_matmul_nbits(OnnxCall *c) {
   NBits w;
-  if (!read_nbits(c, &w) || !onnx_typed(c)) return false;
+  if (!read_nbits(c, &w)) return false;
   Value *y = b_matmul(c->b, c->in[0], nbits_weight(c, &w), true);
   return onnx_result(c, b_add_opt(c->b, y, onnx_in(c, 5)));
 }
@@ -76,7 +76,6 @@ bool onnx_import_ms_matmul_bnb4(OnnxCall *c) {
   if (k % group || k % 2)
     return onnx_refuse(c, "choose a block_size that divides K", "blocks of %lld run across rows of %lld",
                        (long long)group, (long long)k);
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   const Dim d[] = {b_size(b, n), b_size(b, k / group)};
   Value *codes = bnb_codes(b, c->in[1], d[0], b_size(b, k)), *scales = b_view(b, c->in[2], 2, d), *w;
@@ -102,7 +101,6 @@ static Value *centred(Builder *b, Value *x, Value *zero) {
 }
 
 bool onnx_import_ms_matmul_integer_to_float(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   for (int i = 2; i < 5; i += 2)
     if (onnx_in(c, i) && !dim_is(type_elements(b->module->dims, onnx_in(c, i)->type), 1))
@@ -168,8 +166,7 @@ static bool read_blocks(OnnxCall *c, Blocks *q) {
 bool onnx_import_ms_gather_block_quantized(OnnxCall *c) {
   Blocks q;
   int axis;
-  if (!onnx_typed(c) || !read_blocks(c, &q) || !onnx_axis(c, onnx_int(c, "gather_axis", 0), b_rank(c->in[0]), &axis))
-    return false;
+  if (!read_blocks(c, &q) || !onnx_axis(c, onnx_int(c, "gather_axis", 0), b_rank(c->in[0]), &axis)) return false;
   Builder *b = c->b;
   Value *index = c->in[1];
   if (axis == q.axis) return onnx_result(c, look_up(b, dequantized(b, &q), index, axis));

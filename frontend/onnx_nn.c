@@ -93,7 +93,7 @@ static bool window_of(OnnxCall *c, const Value *weights, Window **out) {
 
 bool onnx_import_conv(OnnxCall *c) {
   Window *w;
-  if (!onnx_typed(c) || !window_of(c, c->in[1], &w)) return false;
+  if (!window_of(c, c->in[1], &w)) return false;
   Value *v = build(c->b, OP_conv, 1, INS(c->in[0], c->in[1], onnx_in(c, 2)),
                    ATTRS(at_ints(conv, strides, w->n, w->strides), at_ints(conv, dilations, w->n, w->dilations),
                          at_ints(conv, pads, 2 * w->n, w->pads), at_i(conv, groups, onnx_int(c, "group", 1))));
@@ -102,7 +102,7 @@ bool onnx_import_conv(OnnxCall *c) {
 
 bool onnx_import_max_pool(OnnxCall *c) {
   Window *w;
-  if (!onnx_typed(c) || !window_of(c, NULL, &w)) return false;
+  if (!window_of(c, NULL, &w)) return false;
   bool two = onnx_wants(c, 1);
   Value *v = build(c->b, OP_pool_max, two ? 2 : 1, INS(c->in[0]),
                    ATTRS(at_ints(pool_max, kernel, w->n, w->kernel), at_ints(pool_max, strides, w->n, w->strides),
@@ -116,7 +116,7 @@ bool onnx_import_max_pool(OnnxCall *c) {
 
 bool onnx_import_average_pool(OnnxCall *c) {
   Window *w;
-  if (!onnx_typed(c) || !window_of(c, NULL, &w)) return false;
+  if (!window_of(c, NULL, &w)) return false;
   Value *v = build(c->b, OP_pool_avg, 1, INS(c->in[0]),
                    ATTRS(at_ints(pool_avg, kernel, w->n, w->kernel), at_ints(pool_avg, strides, w->n, w->strides),
                          at_ints(pool_avg, dilations, w->n, w->dilations), at_ints(pool_avg, pads, 2 * w->n, w->pads),
@@ -126,7 +126,6 @@ bool onnx_import_average_pool(OnnxCall *c) {
 }
 
 bool onnx_import_global_average_pool(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   int64_t axes[MAX_RANK];
   int n = b_rank(c->in[0]) - 2;
   for (int i = 0; i < n; i++) axes[i] = i + 2;
@@ -137,7 +136,7 @@ bool onnx_import_global_average_pool(OnnxCall *c) {
 /* A depthwise convolution over the sequence so far, of which the last k-1 columns are carried on. */
 bool onnx_import_causal_conv(OnnxCall *c) {
   const char *activation;
-  if (!onnx_word(c, "activation", "none", "none silu swish", &activation) || !onnx_typed(c)) return false;
+  if (!onnx_word(c, "activation", "none", "none silu swish", &activation)) return false;
   Builder *b = c->b;
   Value *x = c->in[0], *w = c->in[1], *past = onnx_in(c, 3);
   int64_t channels, k;
@@ -177,7 +176,6 @@ bool onnx_import_batch_norm(OnnxCall *c) {
     return onnx_refuse(c, "export the model in eval mode", "only inference with one mean a channel is supported");
   for (int i = 1; i < c->n_out; i++)
     if (onnx_wants(c, i)) return onnx_refuse(c, "export the model in eval mode", "running statistics are asked for");
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Dtype t = b_dtype(c->in[0]), wide = stash(t);
   Value *v[5];
@@ -218,7 +216,6 @@ bool onnx_import_rms_norm(OnnxCall *c) {
 }
 
 bool onnx_import_instance_norm(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = c->in[0];
   int rank = b_rank(x);
@@ -231,7 +228,7 @@ bool onnx_import_instance_norm(OnnxCall *c) {
 bool onnx_import_group_norm(OnnxCall *c) {
   int64_t groups = onnx_int(c, "num_groups", 0);
   if (groups < 1) return onnx_invalid(c, "num_groups is %lld", (long long)groups);
-  if (!stash_is_known(c) || !onnx_typed(c)) return false;
+  if (!stash_is_known(c)) return false;
   Builder *b = c->b;
   Value *x = c->in[0];
   Dtype t = b_dtype(x), wide = stash(t);
@@ -253,7 +250,7 @@ bool onnx_import_lp_norm(OnnxCall *c) {
   int axis;
   int64_t p = onnx_int(c, "p", 2);
   if (p != 1 && p != 2) return onnx_invalid(c, "p is %lld, not 1 or 2", (long long)p);
-  if (!onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
+  if (!onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
   Builder *b = c->b;
   Value *x = c->in[0];
   Value *sum =

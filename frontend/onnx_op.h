@@ -57,7 +57,8 @@ typedef struct OnnxRow {
   const char *note; /* for docs/support.md: what is not covered; "" where all is */
 } OnnxRow;
 
-/* An importer that returns false has reported why, or was given an operand without a type; its results have none. */
+/* An importer runs when all operands that are given have types: what a failed node makes has none, and goes no further.
+ * It returns false after it has reported why. */
 #define ONNX(domain, type, since, min_in, max_in, min_out, max_out, attributes, importer, note) \
   bool onnx_import_##importer(OnnxCall *c);
 #include "frontend/onnx_ops.def"

@@ -26,7 +26,7 @@ bool onnx_import_quantize(OnnxCall *c) {
   Value *scale, *zero;
   int axis;
   if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_dtype(c, "precision", DT_none, &precision) ||
-      !onnx_typed(c) || !quant_operands(c, &scale, &zero, &axis))
+      !quant_operands(c, &scale, &zero, &axis))
     return false;
   Builder *b = c->b;
   Value *x = c->in[0];
@@ -45,8 +45,7 @@ bool onnx_import_dequantize(OnnxCall *c) {
   Dtype to;
   Value *scale, *zero;
   int axis;
-  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !onnx_typed(c) || !quant_operands(c, &scale, &zero, &axis))
-    return false;
+  if (!onnx_dtype(c, "output_dtype", DT_none, &to) || !quant_operands(c, &scale, &zero, &axis)) return false;
   Builder *b = c->b;
   Value *v = build(b, OP_dequantize, 1, INS(c->in[0], scale, zero),
                    ATTRS(at_i(dequantize, axis, axis), at_i(dequantize, block, onnx_int(c, "block_size", 0)),
@@ -90,14 +89,12 @@ static Value *integer_product(Builder *b, Value *x, Value *x_zero, Value *y, Val
 }
 
 bool onnx_import_matmul_integer(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   return onnx_result(c, integer_product(b, c->in[0], per_row(b, onnx_in(c, 2)), c->in[1], onnx_in(c, 3)));
 }
 
 /* codes -> i32 product -> a multiple of the three scales -> codes */
 bool onnx_import_qlinear_matmul(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Dtype t = b_dtype(c->in[7]);
   if (!dtype_is_int(t))

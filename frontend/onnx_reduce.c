@@ -92,7 +92,6 @@ _Static_assert(attr_slot(cumsum, exclusive) == attr_slot(cumprod, exclusive) &&
 
 bool onnx_import_cumulate(OnnxCall *c) {
   Op op = strcmp(c->type, "CumSum") == 0 ? OP_cumsum : OP_cumprod;
-  if (!onnx_typed(c)) return false;
   Value *v = build(
       c->b, op, 1, INS(c->in[0], b_scalar(c->b, c->in[1])),
       ATTRS(at_i(cumsum, exclusive, onnx_flag(c, "exclusive", 0)), at_i(cumsum, reverse, onnx_flag(c, "reverse", 0))));
@@ -131,14 +130,13 @@ static Value *along(OnnxCall *c, Value *x, int axis) {
 
 bool onnx_import_softmax(OnnxCall *c) {
   int axis;
-  if (!onnx_typed(c) || !onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
+  if (!onnx_axis(c, onnx_int(c, "axis", -1), b_rank(c->in[0]), &axis)) return false;
   return onnx_result(c, along(c, c->in[0], axis));
 }
 
 /* Before opset 13 the operand was flattened to two axes at `axis`, and each row normalised as a whole. */
 bool onnx_import_softmax_1(OnnxCall *c) {
   int axis;
-  if (!onnx_typed(c)) return false;
   Value *x = c->in[0];
   int rank = b_rank(x);
   if (!onnx_axis(c, onnx_int(c, "axis", 1), rank, &axis)) return false;

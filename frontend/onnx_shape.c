@@ -18,7 +18,6 @@ bool onnx_import_shape(OnnxCall *c) {
 }
 
 bool onnx_import_size(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   return onnx_result(c, b_size_scalar(c->b, b_size_of_axes(c->b, c->in[0], 0, b_rank(c->in[0]))));
 }
 
@@ -55,7 +54,6 @@ bool onnx_import_reshape(OnnxCall *c) {
 }
 
 bool onnx_import_flatten(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Value *x = c->in[0];
   int rank = b_rank(x);
   int64_t axis = onnx_int(c, "axis", 1);
@@ -68,12 +66,9 @@ bool onnx_import_flatten(OnnxCall *c) {
 
 /* Without axes, all those of size 1 go, so every size must be known. */
 static bool squeeze(OnnxCall *c, Value *axes) {
-  for (int i = 0; i < b_rank(c->in[0]) && !axes; i++)
-    if (!dim_is_const(b_dim(c->b, c->in[0], i)))
-      return onnx_refuse(c, "name the axes, or fix the size with -d name=value", "axis %d has a symbolic size", i);
   for (int i = 0; !axes && i < b_rank(c->in[0]); i++)
     if (!dim_is_const(b_dim(c->b, c->in[0], i)))
-      return onnx_refuse(c, "name the axes", "which axes go depends on a symbolic size");
+      return onnx_refuse(c, "name the axes, or fix the size with -d name=value", "axis %d has a symbolic size", i);
   return onnx_result(c, build(c->b, OP_squeeze, 1, INS(c->in[0], axes), NO_ATTRS));
 }
 
@@ -89,7 +84,6 @@ bool onnx_import_unsqueeze_1(OnnxCall *c) { return unsqueeze(c, onnx_ints_value(
 bool onnx_import_unsqueeze(OnnxCall *c) { return unsqueeze(c, onnx_in(c, 1)); }
 
 bool onnx_import_transpose(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   const int64_t *perm;
   int64_t reverse[MAX_RANK];
   int n = onnx_ints(c, "perm", &perm), rank = b_rank(c->in[0]);
@@ -222,7 +216,7 @@ static Value *positions_over(OnnxCall *c, Value *positions, Value *update, int a
 bool onnx_import_tensor_scatter(OnnxCall *c) {
   const char *mode;
   int axis;
-  if (!onnx_word(c, "mode", "linear", "linear circular", &mode) || !onnx_typed(c)) return false;
+  if (!onnx_word(c, "mode", "linear", "linear circular", &mode)) return false;
   Builder *b = c->b;
   Value *cache = c->in[0], *update = c->in[1], *start = onnx_in(c, 2);
   if (!onnx_need_rank(c, update, b_rank(cache), "update") ||
@@ -243,7 +237,6 @@ bool onnx_import_range(OnnxCall *c) {
   int64_t stash = onnx_int(c, "stash_type", 1);
   /* The op computes each element at once, which no stash type makes more exact. */
   if (stash != 1 && stash != 11) return onnx_refuse(c, NULL, "stash_type is %lld, not float", (long long)stash);
-  if (!onnx_typed(c)) return false;
   Value *v = build(c->b, OP_range, 1, INS(b_scalar(c->b, c->in[0]), b_scalar(c->b, c->in[1]), b_scalar(c->b, c->in[2])),
                    NO_ATTRS);
   return onnx_result(c, v);
@@ -254,17 +247,17 @@ bool onnx_import_nonzero(OnnxCall *c) { return onnx_result(c, build_unary(c->b, 
 /* where(index == 0..depth-1 along the new axis, on, off) */
 bool onnx_import_one_hot(OnnxCall *c) {
   int axis;
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *index = build_cast(b, c->in[0], DT_i64), *depth = b_scalar(b, build_cast(b, c->in[1], DT_i64)),
         *values = c->in[2];
   int rank = b_rank(index) + 1;
+  if (rank > MAX_RANK) return onnx_refuse(c, NULL, "more than %d axes", MAX_RANK);
   if (!onnx_need_rank(c, values, 1, "values") || !onnx_axis(c, onnx_int(c, "axis", -1), rank, &axis)) return false;
   Value *negative = build_binary(b, OP_lt, index, b_num(b, index, 0));
   index = b_unsqueeze(b, b_where(b, negative, b_add(b, index, depth), index), axis);
   Value *codes = build(b, OP_range, 1, INS(b_num(b, depth, 0), depth, b_num(b, depth, 1)), NO_ATTRS);
   Dim d[MAX_RANK];
-  for (int i = 0; i < rank && i < MAX_RANK; i++) d[i] = b_size(b, 1);
+  for (int i = 0; i < rank; i++) d[i] = b_size(b, 1);
   d[axis] = b_dim(b, codes, 0);
   Value *hit = build_binary(b, OP_eq, index, b_reshape(b, codes, rank, d));
   Value *off = b_scalar(b, b_slice(b, values, 0, b_size(b, 0), b_size(b, 1)));
@@ -274,7 +267,6 @@ bool onnx_import_one_hot(OnnxCall *c) {
 
 /* Keeps what is on the wanted side of the k-th diagonal: columns >= row + k for the upper triangle, <= for the lower. */
 bool onnx_import_trilu(OnnxCall *c) {
-  if (!onnx_typed(c)) return false;
   Builder *b = c->b;
   Value *x = c->in[0], *k = onnx_in(c, 1);
   if (b_rank(x) < 2) return onnx_invalid(c, "the operand has rank %d; a triangle needs 2", b_rank(x));
