@@ -281,6 +281,16 @@ Tensor *eval_constant(Evaluator *e, Constant *c) {
   return t;
 }
 
+bool eval_bind(Evaluator *e, const Constant *c, Tensor *value) {
+  e->loc = c->loc;
+  e->what = c->name;
+  if (c->kind != CONSTANT_BOUND) return eval_blame(e, "is not bound at run time");
+  if (tensor_type(e->module, value) != c->type)
+    return eval_blame(e, "is declared %s, and %s is given", type_text(e->module->arena, c->type), shown(e, value));
+  keep(e, c, value);
+  return true;
+}
+
 /* ---- one node ---- */
 
 static bool make_results(Evaluator *e, const Node *n, const Type *type, Tensor **out) {

@@ -16,7 +16,7 @@
  *   // RUN: passes a,b         the passes run
  *   // RUN: pipeline name
  *   // RUN: eval               @main runs on these inputs; states left out are fresh
- *   // IN x: f32[2] = [1, 2]   any constant of the text form: splat, hex, expr
+ *   // IN x: f32[2] = [1, 2]   any constant of the text form: splat, hex, expr; x may be a constant bound at run time
  *   // OUT y: f32[2] = [2, 4]  a result of this name
  *   // TOL: 1e-5               for floats, of the largest element
  *   // CHECK: line             with these, the module printed after all runs has such lines, in this order
@@ -177,6 +177,18 @@ static Tensor *named_tensor(Module *m, Evaluator *e, const char *name) {
   return k ? eval_constant(e, k) : NULL;
 }
 
+/* IN lines name arguments, and constants that are bound at run time. */
+static bool bind_constants(Module *m, Evaluator *e, Module *in, Evaluator *e_in) {
+  bool ok = true;
+  for (int i = 0; i < m->constants.n && ok; i++) {
+    const Constant *c = m->constants.at[i];
+    Tensor *t = c->kind == CONSTANT_BOUND ? named_tensor(in, e_in, c->name) : NULL;
+    ok = !t || eval_bind(e, c, t);
+    tensor_release(t);
+  }
+  return ok;
+}
+
 static bool compare_result(Case *c, const char *name, const Tensor *got, const Tensor *want) {
   Comparison r = compare_scaled(got, want, c->tolerance);
   return r.good || failed(c, "result %s: %s", name, r.why);
@@ -189,7 +201,7 @@ static bool run_main(Case *c, Func *main, Module *in, Module *out) {
   Tensor **arg = ARENA_ARRAY(c->arena, Tensor *, main->body->n_args);
   Tensor **result = ARENA_ARRAY(c->arena, Tensor *, main->n_results);
   for (int i = 0; i < main->body->n_args; i++) arg[i] = named_tensor(in, e_in, main->body->arg[i]->name);
-  bool ok = eval_func(e, main, main->body->n_args, arg, result);
+  bool ok = bind_constants(c->m, e, in, e_in) && eval_func(e, main, main->body->n_args, arg, result);
   int compared = 0;
   for (int i = 0; i < main->n_results && ok; i++) {
     Tensor *want = named_tensor(out, e_out, main->result_name[i]);
