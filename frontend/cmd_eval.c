@@ -63,11 +63,28 @@ static bool read_inputs(Driver *d, const Func *f, Tensor **arg) {
   for (int i = 0; i < option_count(&d->options, "in"); i++) {
     const char *s = option_at(&d->options, "in", i), *equals = strchr(s, '=');
     if (!equals) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is not of the form NAME=FILE", s); continue; }
+    if (*s == '@') continue; /* a constant: bind_constants() */
     int at = find_argument(f, s, (size_t)(equals - s));
     if (at < 0) { good = no_such_input(d, f, s, (size_t)(equals - s)); continue; }
     if (arg[at]) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is given twice", f->body->arg[at]->name); continue; }
     arg[at] = read_tensor(d, equals + 1);
     good &= arg[at] != NULL;
+  }
+  return good;
+}
+
+/* `--in @name=FILE` gives a constant that is bound at run time. */
+static bool bind_constants(Driver *d, Module *m, Evaluator *e) {
+  bool good = true;
+  for (int i = 0; i < option_count(&d->options, "in"); i++) {
+    const char *s = option_at(&d->options, "in", i), *equals = strchr(s, '=');
+    if (*s != '@') continue;
+    const char *name = arena_string(d->arena, s + 1, (size_t)(equals - s - 1));
+    Constant *c = module_find_constant(m, name);
+    if (!c) { good = diag_error(d->diag, (Loc){.file = m->source}, "there is no constant @%s", name); continue; }
+    Tensor *t = read_tensor(d, equals + 1);
+    good &= t && eval_bind(e, c, t);
+    tensor_release(t);
   }
   return good;
 }
@@ -166,7 +183,7 @@ static bool run(Driver *d, Module *m, Func *f, EvalOptions o) {
   if (good) {
     double start = driver_now();
     Evaluator *e = eval_new(m, o);
-    good = eval_func(e, f, f->body->n_args, arg, result);
+    good = bind_constants(d, m, e) && eval_func(e, f, f->body->n_args, arg, result);
     if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
     good = good && write_results(d, m, f, result);
     for (int i = 0; i < f->n_results; i++)
