@@ -306,7 +306,7 @@ static bool trace_range(Trace *t, const Node *n, Ints *out) {
 
 static Dim trace_element(Trace *t, Dtype dtype, const void *data, int i) {
   double v = dtype_is_float(dtype) ? dtype_get_f(dtype, data, i) : 0;
-  bool whole = v == floor(v) && fabs(v) <= WHOLE_FLOAT;
+  bool whole = v == floor(v) && fabs(v) <= (double)WHOLE_FLOAT;
   return whole ? num(t, dtype_get_i(dtype, data, i)) : dim_unknown(t->dims);
 }
 
