@@ -126,31 +126,39 @@ static Value *ordered(Builder *b, const Term *t, int n, const int *label) {
   return have == n ? v : b_reshape(b, v, n, d);
 }
 
-/* A label that stands twice in a term takes the diagonal: every n+1st element of the two axes joined. */
+/* Two axes with one label. */
+static bool find_repeated(const Term *t, int *first, int *second) {
+  for (*first = 0; *first < t->n; ++*first)
+    for (*second = *first + 1; *second < t->n; ++*second)
+      if (t->label[*first] == t->label[*second]) return true;
+  return false;
+}
+
+/* The two axes go to the end and become one, of which every n+1st element is the diagonal. */
+static void take_diagonal(Builder *b, Term *t, int first, int second) {
+  int64_t perm[MAX_RANK];
+  Dim d[MAX_RANK], size = b_dim(b, t->v, first);
+  int n = 0, label = t->label[first];
+  for (int i = 0; i < t->n; i++) {
+    if (i == first || i == second) continue;
+    d[n] = b_dim(b, t->v, i);
+    t->label[n] = t->label[i];
+    perm[n++] = i;
+  }
+  perm[n] = first;
+  perm[n + 1] = second;
+  d[n] = b_size_mul(b, size, size);
+  Value *joined = b_reshape(b, b_transpose(b, t->v, t->n, perm), n + 1, d);
+  Value *index = b_mul(b, b_iota(b, size), b_size_scalar(b, b_size_add(b, size, b_size(b, 1))));
+  t->v = build(b, OP_gather, 1, INS(joined, index), ATTRS(at_i(gather, axis, n)));
+  t->label[n] = label;
+  t->n = n + 1;
+}
+
+/* A label that stands twice in a term takes the diagonal. */
 static void take_diagonals(Builder *b, Term *t) {
-  for (int i = 0; i < t->n; i++)
-    for (int k = i + 1; k < t->n; k++) {
-      if (t->label[i] != t->label[k]) continue;
-      int64_t perm[MAX_RANK];
-      Dim d[MAX_RANK], size = b_dim(b, t->v, i);
-      int n = 0, label = t->label[i];
-      for (int a = 0; a < t->n; a++) {
-        if (a == i || a == k) continue;
-        d[n] = b_dim(b, t->v, a);
-        t->label[n] = t->label[a];
-        perm[n++] = a;
-      }
-      perm[n] = i;
-      perm[n + 1] = k;
-      d[n] = b_size_mul(b, size, size);
-      Value *joined = b_reshape(b, b_transpose(b, t->v, t->n, perm), n + 1, d);
-      Value *index = b_mul(b, b_iota(b, size), b_size_scalar(b, b_size_add(b, size, b_size(b, 1))));
-      t->v = build(b, OP_gather, 1, INS(joined, index), ATTRS(at_i(gather, axis, n)));
-      t->label[n] = label;
-      t->n = n + 1;
-      i = -1; /* begin again: the places have moved */
-      break;
-    }
+  int first, second;
+  while (find_repeated(t, &first, &second)) take_diagonal(b, t, first, second);
 }
 
 /* Sums the labels that nobody needs. */
@@ -201,14 +209,23 @@ static void widen(Builder *b, Term *t, const Term *other, const Labels *summed) 
 
 /* [batch.., rows, columns], each of the latter the product of its labels. */
 static Value *as_matrix(Builder *b, const Term *t, const Labels *batch, const Labels *rows, const Labels *columns) {
-  int order[MAX_RANK * 3], n = 0;
+  const Labels *all[] = {batch, rows, columns};
+  int order[3 * MAX_RANK], n = 0;
   Dim d[MAX_RANK + 2];
-  for (int i = 0; i < batch->n; i++) d[n] = b_dim(b, t->v, place(t, batch->at[i])), order[n++] = batch->at[i];
-  for (int i = 0; i < rows->n; i++) order[n++] = rows->at[i];
-  for (int i = 0; i < columns->n; i++) order[n++] = columns->at[i];
+  for (int k = 0; k < 3; k++)
+    for (int i = 0; i < all[k]->n; i++) order[n++] = all[k]->at[i];
+  for (int i = 0; i < batch->n; i++) d[i] = b_dim(b, t->v, place(t, batch->at[i]));
   d[batch->n] = size_product(b, t, rows);
   d[batch->n + 1] = size_product(b, t, columns);
   return b_reshape(b, ordered(b, t, n, order), batch->n + 2, d);
+}
+
+/* Axes of a factor that stand as they were in the result. */
+static void add_axes(Builder *b, Term *r, Dim *d, const Term *factor, const Labels *l) {
+  for (int i = 0; i < l->n; i++) {
+    d[r->n] = b_dim(b, factor->v, place(factor, l->at[i]));
+    r->label[r->n++] = l->at[i];
+  }
 }
 
 static Term join_by_matmul(OnnxCall *c, Term x, Term y, const Labels *batch, const Labels *left, const Labels *right,
@@ -219,9 +236,12 @@ static Term join_by_matmul(OnnxCall *c, Term x, Term y, const Labels *batch, con
   Value *m = b_matmul(b, as_matrix(b, &x, batch, left, summed), as_matrix(b, &y, batch, right, summed), true);
   Term r = {.n = 0};
   Dim d[MAX_RANK];
-  for (int i = 0; i < batch->n; i++) d[r.n] = b_dim(b, m, i), r.label[r.n++] = batch->at[i];
-  for (int i = 0; i < left->n; i++) d[r.n] = b_dim(b, x.v, place(&x, left->at[i])), r.label[r.n++] = left->at[i];
-  for (int i = 0; i < right->n; i++) d[r.n] = b_dim(b, y.v, place(&y, right->at[i])), r.label[r.n++] = right->at[i];
+  for (int i = 0; i < batch->n; i++) {
+    d[r.n] = b_dim(b, m, i);
+    r.label[r.n++] = batch->at[i];
+  }
+  add_axes(b, &r, d, &x, left);
+  add_axes(b, &r, d, &y, right);
   r.v = b_reshape(b, m, r.n, d);
   return r;
 }
