@@ -226,7 +226,7 @@ static Value *rotate(OnnxCall *c, Value *x, Value *positions) {
 static Value *append_rows(Builder *b, const Grouped *g, Value *past, Value *x) {
   if (!past) return x;
   Value *have = b_size_scalar(b, b_dim(b, past, 2));
-  Value *more = b_max(b, b_sub(b, g->total, have), build_scalar_i(b, DT_i64, 0));
+  Value *more = b_sub(b, b_max(b, g->total, have), have);
   Value *pads = b_concat(b, build_ints(b, 1, &(int64_t){0}), b_unsqueeze(b, more, 0), 0);
   Value *room = build(b, OP_pad, 1, INS(past, pads, b_num(b, past, 0), build_ints(b, 1, &(int64_t){2})), NO_ATTRS);
   Value *at = new_positions(b, g);

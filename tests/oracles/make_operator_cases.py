@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_operator_cases.py -- cases of single operators, with ONNX Runtime's answers, as the JSON that contrib_ops reads.
 
-    python tests/oracles/make_operator_cases.py [--out tests/operators]
+    python tests/oracles/make_operator_cases.py [--out tests/operators] [--seed 20]
 
 What ONNX's own cases leave open: com.microsoft's operators, and how ONNX's meant something else, or took attributes
 where operands are now, at older opsets. Operands are written in three decimals, so that what is read is what was run.
@@ -20,7 +20,7 @@ from oracle_data import REPOSITORY
 MS = "com.microsoft"
 NAMES = {ml_dtypes.uint4: "uint4", ml_dtypes.int4: "int4"}
 FILES = {}  # {file: [test]}
-rng = np.random.default_rng(20)
+rng = None  # made in main()
 
 
 # -- operands ----------------------------------------------------------------------------------------------------------
@@ -432,7 +432,11 @@ def ms_moe():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=REPOSITORY / "tests" / "operators")
-    out = parser.parse_args().out
+    parser.add_argument("--seed", type=int, default=20)
+    given = parser.parse_args()
+    out = given.out
+    global rng
+    rng = np.random.default_rng(given.seed)
     for make in (softmaxes, reductions, shapes, elementwise, products, einsums, quantised, ms_fused, ms_quantised,
                  ms_attention, ms_grouped, ms_moe):
         make()
