@@ -17,7 +17,7 @@ typedef struct OnnxDim {
 typedef struct OnnxRefusal {
   const char *domain, *type; /* "" for ONNX's own domain */
   int64_t opset;
-  const char *node;    /* the first one's name */
+  const char *node; /* the first one's name */
   const char *reason;
   const char *instead; /* what the user could do, or NULL */
   int count;           /* nodes */

@@ -6,12 +6,21 @@
 #include "ir/infer.h"
 
 /* AttributeProto.AttributeType */
-enum { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT, ATTRIBUTE_STRING, ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_FLOATS,
-       ATTRIBUTE_INTS, ATTRIBUTE_STRINGS };
+enum {
+  ATTRIBUTE_FLOAT = 1,
+  ATTRIBUTE_INT,
+  ATTRIBUTE_STRING,
+  ATTRIBUTE_TENSOR,
+  ATTRIBUTE_GRAPH,
+  ATTRIBUTE_FLOATS,
+  ATTRIBUTE_INTS,
+  ATTRIBUTE_STRINGS
+};
 
 static const char *kind_name(int kind) {
-  static const char *const name[] = {"undefined", "a float",       "an integer", "a string",         "a tensor",
-                                     "a graph",   "a list of floats", "a list of integers", "a list of strings"};
+  static const char *const name[] = {"undefined",        "a float", "an integer",       "a string",
+                                     "a tensor",         "a graph", "a list of floats", "a list of integers",
+                                     "a list of strings"};
   return kind > 0 && kind <= ATTRIBUTE_STRINGS ? name[kind] : "of a kind that is not supported";
 }
 
@@ -165,8 +174,12 @@ bool onnx_refuse(OnnxCall *c, const char *instead, const char *fmt, ...) {
   va_start(ap, fmt);
   const char *reason = arena_vprintf(c->importer->arena, fmt, ap);
   va_end(ap);
-  onnx_add_refusal(c->importer, (OnnxRefusal){.domain = c->domain, .type = c->type, .opset = c->opset,
-                                              .node = onnx_text(c->b->loc.name), .reason = reason, .instead = instead});
+  onnx_add_refusal(c->importer, (OnnxRefusal){.domain = c->domain,
+                                              .type = c->type,
+                                              .opset = c->opset,
+                                              .node = onnx_text(c->b->loc.name),
+                                              .reason = reason,
+                                              .instead = instead});
   return false;
 }
 

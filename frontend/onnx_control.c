@@ -34,7 +34,8 @@ static Constant *constant_of(OnnxCall *c) {
 }
 
 bool onnx_import_constant(OnnxCall *c) {
-  if (c->node->pb->n_attribute > 1) return onnx_invalid(c, "%zu attributes, and it takes one", c->node->pb->n_attribute);
+  if (c->node->pb->n_attribute > 1)
+    return onnx_invalid(c, "%zu attributes, and it takes one", c->node->pb->n_attribute);
   Constant *k = constant_of(c);
   if (!k) return false;
   c->out[0] = build_const(c->b, k);
@@ -242,7 +243,8 @@ static Node *import_loop(LoopPlan *l, Builder *to) {
 }
 
 bool onnx_import_loop(OnnxCall *c) {
-  LoopPlan l = {.c = c, .body = onnx_graph(c, "body"), .n_carried = c->n_in > 2 ? c->n_in - 2 : 0, .carried = c->in + 2};
+  LoopPlan l = {
+      .c = c, .body = onnx_graph(c, "body"), .n_carried = c->n_in > 2 ? c->n_in - 2 : 0, .carried = c->in + 2};
   l.trip = onnx_in(c, 0) ? b_scalar(c->b, c->in[0]) : NULL;
   l.cond = onnx_in(c, 1) ? b_scalar(c->b, c->in[1]) : NULL;
   if (!l.body || !check_loop(&l)) return false;
@@ -255,8 +257,10 @@ bool onnx_import_loop(OnnxCall *c) {
 /* One number for each of n values, 0 where the attribute is absent. */
 static bool scan_list(OnnxCall *c, const char *name, int n, const int64_t **out) {
   int have = onnx_ints(c, name, out);
-  if (!onnx_has(c, name)) *out = ARENA_ARRAY(c->importer->arena, int64_t, n);
-  else if (have != n) return onnx_invalid(c, "%s has %d numbers, and not %d", name, have, n);
+  if (!onnx_has(c, name))
+    *out = ARENA_ARRAY(c->importer->arena, int64_t, n);
+  else if (have != n)
+    return onnx_invalid(c, "%s has %d numbers, and not %d", name, have, n);
   return true;
 }
 
@@ -265,7 +269,8 @@ static bool scan_directions(OnnxCall *c, const char *name, int n, const bool **o
   if (!scan_list(c, name, n, &v)) return false;
   bool *reverse = ARENA_ARRAY(c->importer->arena, bool, n);
   for (int i = 0; i < n; i++) {
-    if (v[i] != 0 && v[i] != 1) return onnx_invalid(c, "%s holds %" PRId64 ", and only 0 and 1 mean something", name, v[i]);
+    if (v[i] != 0 && v[i] != 1)
+      return onnx_invalid(c, "%s holds %" PRId64 ", and only 0 and 1 mean something", name, v[i]);
     reverse[i] = v[i];
   }
   *out = reverse;
@@ -292,7 +297,11 @@ static bool plan_scan(OnnxCall *c, LoopPlan *l, int first) {
   int64_t slices = onnx_int(c, "num_scan_inputs", 0);
   int n = c->n_in - first;
   if (slices < 1 || slices > n) return onnx_invalid(c, "num_scan_inputs is %" PRId64 " of %d operands", slices, n);
-  *l = (LoopPlan){.c = c, .body = onnx_graph(c, "body"), .scan = true, .n_slices = (int)slices, .n_carried = n - (int)slices,
+  *l = (LoopPlan){.c = c,
+                  .body = onnx_graph(c, "body"),
+                  .scan = true,
+                  .n_slices = (int)slices,
+                  .n_carried = n - (int)slices,
                   .carried = c->in + first};
   l->sliced = l->carried + l->n_carried;
   for (int i = 0; i < l->n_slices; i++)
@@ -309,7 +318,8 @@ bool onnx_import_scan(OnnxCall *c) {
   const int64_t *axis, *out_axis;
   const bool *out_reverse;
   if (!plan_scan(c, &l, 0)) return false;
-  if (!scan_list(c, "scan_input_axes", l.n_slices, &axis) || !scan_list(c, "scan_output_axes", l.n_collected, &out_axis) ||
+  if (!scan_list(c, "scan_input_axes", l.n_slices, &axis) ||
+      !scan_list(c, "scan_output_axes", l.n_collected, &out_axis) ||
       !scan_directions(c, "scan_input_directions", l.n_slices, &l.slice_reverse) ||
       !scan_directions(c, "scan_output_directions", l.n_collected, &out_reverse))
     return false;

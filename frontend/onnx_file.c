@@ -104,7 +104,8 @@ static bool map_confined(Diag *d, Loc loc, const char *location, int fd, OnnxByt
 bool onnx_map_beneath(Diag *d, Loc loc, const char *folder, const char *location, OnnxBytes *out) {
   if (*location == '\0') return diag_error(d, loc, "external data without a location");
   if (*location == '/') return diag_error(d, loc, "external data `%s` has an absolute path", location);
-  if (has_component(location, "..")) return diag_error(d, loc, "external data `%s` leaves the model's folder", location);
+  if (has_component(location, ".."))
+    return diag_error(d, loc, "external data `%s` leaves the model's folder", location);
   int at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (at < 0) return diag_error(d, loc, "cannot open the folder `%s`: %s", folder, strerror(errno));
   int fd = open_beneath(at, location);

@@ -8,14 +8,18 @@ static const char *key(Arena *a, const char *domain, const char *name, const cha
   return arena_printf(a, "%s:%s:%s", onnx_domain(domain), onnx_text(name), onnx_text(overload));
 }
 
+static bool declare(OnnxImporter *imp, PbFunction *f) {
+  Loc loc = {.file = imp->path, .name = onnx_text(f->name)};
+  if (f->n_attribute_proto > ONNX_MAX_ATTRIBUTES)
+    return diag_error(imp->diag, loc, "a function with %zu attributes, and at most %d are read", f->n_attribute_proto,
+                      ONNX_MAX_ATTRIBUTES);
+  return strmap_add(imp->arena, &imp->functions, key(imp->arena, f->domain, f->name, f->overload), f) ||
+         diag_error(imp->diag, loc, "function `%s` is defined twice", loc.name);
+}
+
 bool onnx_declare_functions(OnnxImporter *imp) {
   bool ok = true;
-  for (size_t i = 0; i < imp->model->n_functions; i++) {
-    PbFunction *f = imp->model->functions[i];
-    if (strmap_add(imp->arena, &imp->functions, key(imp->arena, f->domain, f->name, f->overload), f)) continue;
-    ok = diag_error(imp->diag, (Loc){.file = imp->path, .name = onnx_text(f->name)}, "function `%s` is defined twice",
-                    onnx_text(f->name));
-  }
+  for (size_t i = 0; i < imp->model->n_functions; i++) ok &= declare(imp, imp->model->functions[i]);
   return ok;
 }
 
@@ -47,8 +51,7 @@ bool onnx_import_call(OnnxCall *c, const PbFunction *f) {
   frame->prefix = arena_printf(imp->arena, "%s/", onnx_text(c->b->loc.name));
   OnnxScope *s = onnx_scope_new(imp, NULL, frame, c->b->block);
   bool ok = true;
-  for (size_t i = 0; i < f->n_input; i++)
-    ok &= onnx_bind(imp, s, c->b->loc, f->input[i], onnx_in(c, (int)i));
+  for (size_t i = 0; i < f->n_input; i++) ok &= onnx_bind(imp, s, c->b->loc, f->input[i], onnx_in(c, (int)i));
   if (!ok) return false;
   onnx_import_nodes(imp, s, f->n_node, f->node);
   for (int i = 0; i < c->n_out; i++) {

@@ -4,9 +4,6 @@
 
 #include <inttypes.h>
 
-/* Of a node; operators have up to twenty. */
-enum { MAX_ATTRIBUTES = 100 };
-
 /* ---- names ---- */
 
 const char *onnx_keep(OnnxImporter *imp, const char *s) { return s ? arena_string(imp->arena, s, strlen(s)) : ""; }
@@ -31,12 +28,17 @@ bool onnx_bind_initializers(OnnxImporter *imp, OnnxScope *s, const PbGraph *g) {
   bool ok = true;
   Loc loc = {.file = imp->path, .name = onnx_text(g->name)};
   if (g->n_sparse_initializer)
-    onnx_add_refusal(imp, (OnnxRefusal){.domain = "", .type = "initializer", .node = loc.name,
-                                        .reason = "it is sparse", .instead = "store it as a dense tensor"});
+    onnx_add_refusal(imp, (OnnxRefusal){.domain = "",
+                                        .type = "initializer",
+                                        .node = loc.name,
+                                        .reason = "it is sparse",
+                                        .instead = "store it as a dense tensor"});
   for (size_t i = 0; i < g->n_initializer; i++) {
     const PbTensor *t = g->initializer[i];
-    if (!*onnx_text(t->name)) ok = diag_error(imp->diag, loc, "initializer %zu has no name", i);
-    else ok &= bind(imp, s, loc, t->name, (OnnxBinding){.initializer = t});
+    if (!*onnx_text(t->name))
+      ok = diag_error(imp->diag, loc, "initializer %zu has no name", i);
+    else
+      ok &= bind(imp, s, loc, t->name, (OnnxBinding){.initializer = t});
   }
   return ok;
 }
@@ -81,9 +83,7 @@ void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
   have->count++;
 }
 
-const char *onnx_domain(const char *domain) {
-  return !domain || strcmp(domain, "ai.onnx") == 0 ? "" : domain;
-}
+const char *onnx_domain(const char *domain) { return !domain || strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
 
 int64_t onnx_opset_version(const OnnxFrame *f, const char *domain) {
   for (size_t i = 0; i < f->n_opsets; i++)
@@ -124,13 +124,13 @@ static bool check_count(OnnxCall *c, const char *what, int n, int min, int max) 
 static bool check_attributes(OnnxCall *c, const OnnxRow *row) {
   bool ok = true;
   const PbNode *n = c->node->pb;
-  if (n->n_attribute > MAX_ATTRIBUTES) return onnx_invalid(c, "%zu attributes", n->n_attribute);
   for (size_t i = 0; i < n->n_attribute; i++) {
     const char *name = onnx_text(n->attribute[i]->name);
     if (!onnx_among(name, row->attributes))
       ok = onnx_refuse(c, "leave the attribute out if it is at its default", "attribute `%s`", name);
     for (size_t k = 0; k < i; k++)
-      if (strcmp(onnx_text(n->attribute[k]->name), name) == 0) ok = onnx_invalid(c, "attribute `%s` is given twice", name);
+      if (strcmp(onnx_text(n->attribute[k]->name), name) == 0)
+        ok = onnx_invalid(c, "attribute `%s` is given twice", name);
   }
   return ok;
 }
@@ -150,22 +150,40 @@ static bool check_row(OnnxCall *c, const OnnxRow *row) {
 
 /* ---- nodes ---- */
 
+static const char *node_name(OnnxImporter *imp, const OnnxFrame *f, const PbNode *n) {
+  const char *name = onnx_text(n->name);
+  if (!*name && n->n_output && *n->output[0])
+    name = arena_printf(imp->arena, "%s_%s", onnx_text(n->op_type), n->output[0]);
+  return arena_printf(imp->arena, "%s%s", f->prefix, *name ? name : onnx_text(n->op_type));
+}
+
+/* A call of the node, without operands yet. */
+static OnnxCall *start_call(OnnxImporter *imp, OnnxScope *s, const PbNode *n) {
+  Loc loc = {.file = imp->path, .name = node_name(imp, s->frame, n)};
+  OnnxNode *node = ARENA_NEW(imp->arena, OnnxNode);
+  Builder *b = ARENA_NEW(imp->arena, Builder);
+  OnnxCall *c = ARENA_NEW(imp->arena, OnnxCall);
+  *node = (OnnxNode){.pb = n, .scope = s, .loc = loc};
+  *b = (Builder){.module = imp->module, .func = imp->func, .block = s->block, .loc = loc};
+  *c = (OnnxCall){.importer = imp, .b = b, .node = node, .n_in = (int)n->n_input, .n_out = (int)n->n_output};
+  c->domain = onnx_domain(n->domain);
+  c->type = onnx_text(n->op_type);
+  c->opset = onnx_opset_version(s->frame, c->domain);
+  return c;
+}
+
 /* Graphs of a node that is not imported are looked through all the same, so that what is listed is all there is. */
 static void look_through(OnnxImporter *imp, const OnnxNode *node) {
   for (size_t i = 0; i < node->pb->n_attribute; i++) {
     const PbGraph *g = node->pb->attribute[i]->g;
     for (size_t k = 0; g && k < g->n_node; k++) {
-      OnnxNode inner = {.pb = g->node[k], .scope = node->scope, .loc = node->loc};
-      const PbNode *n = inner.pb;
-      Builder b = {.module = imp->module, .func = imp->func, .block = node->scope->block,
-                   .loc = {.file = imp->path, .name = onnx_text(n->name)}};
-      OnnxCall c = {.importer = imp, .b = &b, .node = &inner, .domain = onnx_domain(n->domain),
-                    .type = onnx_text(n->op_type), .n_in = (int)n->n_input, .n_out = (int)n->n_output};
-      c.opset = onnx_opset_version(node->scope->frame, c.domain);
-      const OnnxRow *row = onnx_row(c.domain, c.type, c.opset);
-      if (row) check_attributes(&c, row);
-      else if (!onnx_find_function(imp, n)) refuse_unknown(&c);
-      look_through(imp, &inner);
+      OnnxCall *c = start_call(imp, node->scope, g->node[k]);
+      const OnnxRow *row = onnx_row(c->domain, c->type, c->opset);
+      if (row)
+        check_attributes(c, row);
+      else if (!onnx_find_function(imp, g->node[k]))
+        refuse_unknown(c);
+      look_through(imp, c->node);
     }
   }
 }
@@ -178,13 +196,6 @@ static bool out_of_memory(OnnxImporter *imp, Loc loc) {
   return imp->stopped = true;
 }
 
-static const char *node_name(OnnxImporter *imp, const OnnxFrame *f, const PbNode *n) {
-  const char *name = onnx_text(n->name);
-  if (!*name && n->n_output && *n->output[0])
-    name = arena_printf(imp->arena, "%s_%s", onnx_text(n->op_type), n->output[0]);
-  return arena_printf(imp->arena, "%s%s", f->prefix, *name ? name : onnx_text(n->op_type));
-}
-
 static bool all_typed(const OnnxCall *c) {
   for (int i = 0; i < c->n_in; i++)
     if (c->in[i] && !c->in[i]->type) return false;
@@ -192,7 +203,13 @@ static bool all_typed(const OnnxCall *c) {
 }
 
 static bool refuse_unversioned(OnnxCall *c) {
-  return onnx_invalid(c, "the model does not say which version of domain `%s` it uses", *c->domain ? c->domain : "ai.onnx");
+  return onnx_invalid(c, "the model does not say which version of domain `%s` it uses",
+                      *c->domain ? c->domain : "ai.onnx");
+}
+
+static bool check_size(OnnxCall *c) {
+  size_t n = c->node->pb->n_attribute;
+  return n <= ONNX_MAX_ATTRIBUTES || onnx_invalid(c, "%zu attributes, and at most %d are read", n, ONNX_MAX_ATTRIBUTES);
 }
 
 /* What the importer could not make without saying why is refused, so that nothing fails in silence. */
@@ -211,33 +228,33 @@ static void run_importer(OnnxCall *c) {
   int64_t refused = imp->n_refused;
   const OnnxRow *row = onnx_row(c->domain, c->type, c->opset);
   const PbFunction *f = row ? NULL : onnx_find_function(imp, c->node->pb);
-  bool ok = row ? check_row(c, row) : f || (c->opset > 0 ? refuse_unknown(c) : refuse_unversioned(c));
+  bool ok = check_size(c);
+  if (ok && row)
+    ok = check_row(c, row);
+  else if (ok && !f)
+    ok = c->opset > 0 ? refuse_unknown(c) : refuse_unversioned(c);
   bool typed = all_typed(c);
-  if (ok && f) ok = onnx_import_call(c, f);
-  else if (ok && typed) ok = row->import(c);
-  else look_through(imp, c->node), ok = false;
+  if (ok && f)
+    ok = onnx_import_call(c, f);
+  else if (ok && typed)
+    ok = row->import(c);
+  else
+    look_through(imp, c->node), ok = false;
   for (int i = 0; i < c->n_out && !ok; i++) c->out[i] = NULL;
   check_results(c, typed ? errors : -1, refused);
 }
 
 static void import_node(OnnxImporter *imp, OnnxScope *s, const PbNode *n) {
-  Loc loc = {.file = imp->path, .name = node_name(imp, s->frame, n)};
-  OnnxNode *node = ARENA_NEW(imp->arena, OnnxNode);
-  *node = (OnnxNode){.pb = n, .scope = s, .loc = loc};
-  Builder b = {.module = imp->module, .func = imp->func, .block = s->block, .loc = loc};
-  OnnxCall c = {.importer = imp, .b = &b, .node = node, .n_in = (int)n->n_input, .n_out = (int)n->n_output};
-  c.domain = onnx_domain(n->domain);
-  c.type = onnx_text(n->op_type);
-  c.opset = onnx_opset_version(s->frame, c.domain);
-  bool *wanted = ARENA_ARRAY(imp->arena, bool, c.n_out);
-  c.in = ARENA_ARRAY(imp->arena, Value *, c.n_in);
-  c.out = ARENA_ARRAY(imp->arena, Value *, c.n_out);
-  c.wanted = wanted;
-  for (int i = 0; i < c.n_in; i++) c.in[i] = *n->input[i] ? onnx_lookup(imp, s, loc, n->input[i]) : NULL;
-  for (int i = 0; i < c.n_out; i++) wanted[i] = *n->output[i] != '\0';
-  run_importer(&c);
-  for (int i = 0; i < c.n_out; i++)
-    if (wanted[i]) onnx_bind(imp, s, loc, n->output[i], c.out[i]);
+  OnnxCall *c = start_call(imp, s, n);
+  bool *wanted = ARENA_ARRAY(imp->arena, bool, c->n_out);
+  c->in = ARENA_ARRAY(imp->arena, Value *, c->n_in);
+  c->out = ARENA_ARRAY(imp->arena, Value *, c->n_out);
+  c->wanted = wanted;
+  for (int i = 0; i < c->n_in; i++) c->in[i] = *n->input[i] ? onnx_lookup(imp, s, c->b->loc, n->input[i]) : NULL;
+  for (int i = 0; i < c->n_out; i++) wanted[i] = *n->output[i] != '\0';
+  run_importer(c);
+  for (int i = 0; i < c->n_out; i++)
+    if (wanted[i]) onnx_bind(imp, s, c->b->loc, n->output[i], c->out[i]);
 }
 
 void onnx_import_nodes(OnnxImporter *imp, OnnxScope *s, size_t n, PbNode *const *node) {
@@ -263,8 +280,10 @@ bool onnx_import_subgraph(OnnxCall *c, const PbGraph *g, Block *block, int n_in,
   onnx_import_nodes(imp, s, g->n_node, g->node);
   for (int i = 0; i < n_out; i++) {
     out[i] = onnx_lookup(imp, s, c->b->loc, onnx_text(g->output[i]->name));
-    if (!out[i]) ok = onnx_invalid(c, "graph `%s` results in an operand that the call leaves out", onnx_text(g->name));
-    else if (!out[i]->type) ok = false;
+    if (!out[i])
+      ok = onnx_invalid(c, "graph `%s` results in an operand that the call leaves out", onnx_text(g->name));
+    else if (!out[i]->type)
+      ok = false;
   }
   return ok && !imp->stopped;
 }

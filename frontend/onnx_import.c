@@ -14,13 +14,17 @@ enum { MEMORY_BASE = 40 << 20, MEMORY_PER_BYTE = 56 };
 
 static bool check_opsets(OnnxImporter *imp, Loc loc, size_t n, PbOpset *const *opset) {
   bool ok = true;
+  if (n > ONNX_MAX_OPSETS) return diag_error(imp->diag, loc, "%zu opsets, and at most %d are read", n, ONNX_MAX_OPSETS);
   for (size_t i = 0; i < n; i++) {
     const char *domain = onnx_domain(opset[i]->domain);
     int64_t v = opset[i]->version;
     if (*domain == '\0' && (v < ONNX_OPSET_MIN || v > ONNX_OPSET_MAX)) {
       const char *why = arena_printf(imp->arena, "it uses opset %" PRId64 " of ai.onnx, and %d to %d are supported", v,
                                      ONNX_OPSET_MIN, ONNX_OPSET_MAX);
-      onnx_add_refusal(imp, (OnnxRefusal){.domain = "", .type = "model", .node = loc.name, .reason = why,
+      onnx_add_refusal(imp, (OnnxRefusal){.domain = "",
+                                          .type = "model",
+                                          .node = loc.name,
+                                          .reason = why,
                                           .instead = "convert the model with ONNX's version converter"});
       ok = false;
     }
@@ -59,8 +63,10 @@ static bool import_inputs(OnnxImporter *imp, OnnxScope *s) {
     if (!*name) continue;
     Type t = onnx_input_type(imp, g->input[i]);
     Value *v = t ? block_add_arg(s->block, t, name) : onnx_failed_value(imp);
-    if (b && b->initializer) *b = (OnnxBinding){.value = v};
-    else ok &= onnx_bind(imp, s, loc, name, v);
+    if (b && b->initializer)
+      *b = (OnnxBinding){.value = v};
+    else
+      ok &= onnx_bind(imp, s, loc, name, v);
   }
   return ok;
 }
@@ -70,8 +76,8 @@ static bool check_output(OnnxImporter *imp, const PbValueInfo *v, Type t) {
   if (!declared || !declared->tensor_type || !declared->tensor_type->elem_type) return true;
   if (dtype_from_onnx(declared->tensor_type->elem_type) == t->dtype) return true;
   const char *name = onnx_type_name(declared->tensor_type->elem_type);
-  return diag_error(imp->diag, (Loc){.file = imp->path, .name = onnx_text(v->name)}, "declared as %s, and computed as %s",
-                    name ? name : "an unknown type", dtype_name(t->dtype));
+  return diag_error(imp->diag, (Loc){.file = imp->path, .name = onnx_text(v->name)},
+                    "declared as %s, and computed as %s", name ? name : "an unknown type", dtype_name(t->dtype));
 }
 
 static bool import_outputs(OnnxImporter *imp, OnnxScope *s) {
@@ -121,7 +127,8 @@ static void report_refusal(OnnxImporter *imp, const OnnxRefusal *r) {
   if (r->opset)
     diag_error(imp->diag, loc, "%s (%s, opset %" PRId64 ") is not supported: %s%s", r->type,
                *r->domain ? r->domain : "ai.onnx", r->opset, r->reason, more);
-  else diag_error(imp->diag, loc, "this %s is not supported: %s%s", r->type, r->reason, more);
+  else
+    diag_error(imp->diag, loc, "this %s is not supported: %s%s", r->type, r->reason, more);
   if (r->instead) diag_hint(imp->diag, "%s", r->instead);
 }
 
@@ -145,9 +152,9 @@ static void declare_model(OnnxImporter *imp) {
 
 static bool run(OnnxImporter *imp, Arena *scratch) {
   size_t structure = 0;
-  imp->model = (PbModel *)onnx_unpack(scratch, imp->diag, (Loc){.file = imp->path},
-                                            &lathe__onnx__model_proto__descriptor, imp->store.bytes.at,
-                                            (size_t)imp->store.bytes.size, &structure);
+  imp->model =
+      (PbModel *)onnx_unpack(scratch, imp->diag, (Loc){.file = imp->path}, &lathe__onnx__model_proto__descriptor,
+                             imp->store.bytes.at, (size_t)imp->store.bytes.size, &structure);
   if (!imp->model) return false;
   size_t copied = imp->store.mapped ? 0 : (size_t)imp->store.bytes.size;
   imp->memory_limit = arena_bytes(imp->arena) + MEMORY_BASE + MEMORY_PER_BYTE * structure + copied;
@@ -167,7 +174,8 @@ static Module *import_bytes(Arena *a, Diag *d, const char *path, OnnxBytes bytes
   imp.module->source = imp.path;
   imp.func = module_add_func(imp.module, "main", LEVEL_TENSOR);
   imp.func->loc = (Loc){.file = imp.path};
-  imp.store = (OnnxStore){.arena = a, .diag = d, .module = imp.module, .path = imp.path, .bytes = bytes, .mapped = mapped};
+  imp.store =
+      (OnnxStore){.arena = a, .diag = d, .module = imp.module, .path = imp.path, .bytes = bytes, .mapped = mapped};
   imp.store.weights = module_add_weights(imp.module, "main.w");
   Arena *scratch = arena_new();
   bool ok = run(&imp, scratch);

@@ -20,6 +20,9 @@ typedef Lathe__Onnx__TypeProto PbType;
 typedef Lathe__Onnx__TensorShapeProto PbShape;
 typedef Lathe__Onnx__DimensionProto PbDimension;
 
+/* Lists that are searched by name from the start; real ones have up to twenty. */
+enum { ONNX_MAX_ATTRIBUTES = 100, ONNX_MAX_OPSETS = 100 };
+
 /* What a protobuf string that is absent reads as. */
 static inline const char *onnx_text(const char *s) { return s ? s : ""; }
 
@@ -36,9 +39,9 @@ typedef struct OnnxFrame {
 
 /* What a name stands for. */
 typedef struct OnnxBinding {
-  Value *value;               /* without a type: what made it has failed */
+  Value *value;                /* without a type: what made it has failed */
   const PbTensor *initializer; /* a constant that nothing has used yet: `value` is NULL */
-} OnnxBinding;                /* neither: an operand that the function's caller left out */
+} OnnxBinding;                 /* neither: an operand that the function's caller left out */
 
 /* The names of a graph or a function's body, and the block that its nodes go to. */
 typedef struct OnnxScope {
@@ -68,7 +71,7 @@ struct OnnxImporter {
   StrMap functions; /* "domain:name:overload" to PbFunction */
   StrMap symbols;   /* dim_param to OnnxSize */
   StrMap symbol_names;
-  bool *dim_used;   /* which of the options' dims have been */
+  bool *dim_used; /* which of the options' dims have been */
   StrMap refused; /* "domain:type:reason" to OnnxRefusal */
   VEC(OnnxRefusal *) refusals;
   int64_t n_refused;           /* nodes */
@@ -87,7 +90,8 @@ bool onnx_bind_initializers(OnnxImporter *imp, OnnxScope *s, const PbGraph *g);
 Value *onnx_lookup(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name);
 void onnx_import_nodes(OnnxImporter *imp, OnnxScope *s, size_t n, PbNode *const *node);
 /* A graph in an attribute, into `block`, with values for its inputs. `out` gets its n_out results. */
-bool onnx_import_subgraph(OnnxCall *c, const PbGraph *g, Block *block, int n_in, Value *const *in, int n_out, Value **out);
+bool onnx_import_subgraph(OnnxCall *c, const PbGraph *g, Block *block, int n_in, Value *const *in, int n_out,
+                          Value **out);
 Value *onnx_failed_value(OnnxImporter *imp);
 int64_t onnx_opset_version(const OnnxFrame *f, const char *domain); /* 0: it is not imported */
 const char *onnx_domain(const char *domain);                        /* "ai.onnx" is "" */

@@ -8,9 +8,9 @@ typedef struct Order {
   Arena *scratch;
   StrMap maker; /* a result's name to the node_index that makes it */
   int n;
-  int *waits;             /* per node: on how many results */
-  VEC(int) *users;        /* per node: who waits for it */
-  int *node_index;        /* 0, 1, 2, ...: what `maker` points into */
+  int *waits;       /* per node: on how many results */
+  VEC(int) * users; /* per node: who waits for it */
+  int *node_index;  /* 0, 1, 2, ...: what `maker` points into */
 } Order;
 
 typedef struct EachInput {
@@ -90,7 +90,8 @@ static bool sort(Order *o, PbNode *const *node, int *order) {
   if (done == o->n) return true;
   int stuck = on_cycle(o);
   return diag_error(o->imp->diag, (Loc){.file = o->imp->path, .name = onnx_text(node[stuck]->name)},
-                    "%s uses its own result, directly or through other nodes (a cycle)", onnx_text(node[stuck]->op_type));
+                    "%s uses its own result, directly or through other nodes (a cycle)",
+                    onnx_text(node[stuck]->op_type));
 }
 
 const int *onnx_order(OnnxImporter *imp, size_t n, PbNode *const *node) {

@@ -13,8 +13,10 @@ void onnx_repair_constants(OnnxImporter *imp, PbGraph *g) {
   size_t kept = g->n_node;
   for (size_t i = g->n_node; i-- > 0;) {
     PbNode *n = g->node[i];
-    if (is_constant(n) && !strmap_add(imp->arena, &last, n->output[0], n)) twice++;
-    else g->node[--kept] = n;
+    if (is_constant(n) && !strmap_add(imp->arena, &last, n->output[0], n))
+      twice++;
+    else
+      g->node[--kept] = n;
   }
   g->n_node -= kept;
   if (kept) g->node += kept;

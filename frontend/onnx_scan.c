@@ -125,6 +125,7 @@ static void put_span(Scan *s, uint64_t field, bool tagged, const uint8_t *at, co
 /* ---- messages ---- */
 
 /* The fields of TensorProto that hold its contents, and the wire type of one element outside a packed field. */
+// clang-format off
 static const struct { uint8_t field, wire; } payloads[] = {
     {4, WIRE_32},     /* float_data */
     {5, WIRE_VARINT}, /* int32_data */
@@ -134,6 +135,7 @@ static const struct { uint8_t field, wire; } payloads[] = {
     {10, WIRE_64},    /* double_data */
     {11, WIRE_VARINT} /* uint64_data */
 };
+// clang-format on
 
 static int payload_wire(const ProtobufCMessageDescriptor *d, uint64_t field) {
   if (d != &lathe__onnx__tensor_proto__descriptor) return -1;
@@ -199,8 +201,7 @@ static bool scan_field(Scan *s, const ProtobufCMessageDescriptor *d, Cursor *c, 
   const ProtobufCFieldDescriptor *fd =
       f->number < SPAN_FIELD ? protobuf_c_message_descriptor_get_field(d, (unsigned)f->number) : NULL;
   if (!fd) return true;
-  if (!wire_fits(fd, f->wire))
-    return fail(s, f->tag, "%s.%s has wire type %u", d->short_name, fd->name, f->wire);
+  if (!wire_fits(fd, f->wire)) return fail(s, f->tag, "%s.%s has wire type %u", d->short_name, fd->name, f->wire);
   if (fd->type == PROTOBUF_C_TYPE_MESSAGE) return scan_child(s, fd->descriptor, f, depth);
   if (fd->type == PROTOBUF_C_TYPE_STRING && memchr(f->body, 0, (size_t)(f->end - f->body)))
     return fail(s, f->body, "%s.%s holds a NUL", d->short_name, fd->name);

@@ -21,12 +21,12 @@ enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA
 /* ---- element types ---- */
 
 const char *onnx_type_name(int64_t code) {
-  static const char *const name[] = {
-      "UNDEFINED",    "FLOAT",          "UINT8",      "INT8",           "UINT16", "INT16",      "INT32",
-      "INT64",        "STRING",         "BOOL",       "FLOAT16",        "DOUBLE", "UINT32",     "UINT64",
-      "COMPLEX64",    "COMPLEX128",     "BFLOAT16",   "FLOAT8E4M3FN",   "FLOAT8E4M3FNUZ",       "FLOAT8E5M2",
-      "FLOAT8E5M2FNUZ", "UINT4",        "INT4",       "FLOAT4E2M1",     "FLOAT8E8M0",           "UINT2",
-      "INT2",         "FLOAT6E2M3",     "FLOAT6E3M2"};
+  static const char *const name[] = {"UNDEFINED",      "FLOAT",    "UINT8",        "INT8",           "UINT16",
+                                     "INT16",          "INT32",    "INT64",        "STRING",         "BOOL",
+                                     "FLOAT16",        "DOUBLE",   "UINT32",       "UINT64",         "COMPLEX64",
+                                     "COMPLEX128",     "BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
+                                     "FLOAT8E5M2FNUZ", "UINT4",    "INT4",         "FLOAT4E2M1",     "FLOAT8E8M0",
+                                     "UINT2",          "INT2",     "FLOAT6E2M3",   "FLOAT6E3M2"};
   return code >= 0 && code < (int64_t)(sizeof name / sizeof *name) ? name[code] : NULL;
 }
 
@@ -34,8 +34,10 @@ Dtype onnx_element_type(Diag *d, Loc loc, int64_t code) {
   Dtype t = code > 0 && code < 1000 ? dtype_from_onnx((int)code) : DT_none;
   if (t != DT_none) return t;
   const char *name = onnx_type_name(code);
-  if (name && code > 0) diag_error(d, loc, "elements of type %s are not supported", name);
-  else diag_error(d, loc, "unknown element type %" PRId64, code);
+  if (name && code > 0)
+    diag_error(d, loc, "elements of type %s are not supported", name);
+  else
+    diag_error(d, loc, "unknown element type %" PRId64, code);
   return DT_none;
 }
 
@@ -112,8 +114,9 @@ static bool read_external(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *ou
   if (!out->external) return false;
   const OnnxBytes *file = &out->external->bytes;
   if (!checked_add(offset, out->size, &end) || end > file->size)
-    return diag_error(s->diag, loc, "external data at %" PRId64 " of %" PRId64 " bytes lies beyond the %" PRId64 " of `%s`",
-                      offset, out->size, file->size, location);
+    return diag_error(s->diag, loc,
+                      "external data at %" PRId64 " of %" PRId64 " bytes lies beyond the %" PRId64 " of `%s`", offset,
+                      out->size, file->size, location);
   out->at = file->at + offset;
   out->place = ONNX_IN_EXTERNAL;
   return true;
@@ -197,11 +200,12 @@ static bool decode(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *out, unsi
   for (size_t i = 0; i < t->n_payload; i++) {
     const PbSpan *p = t->payload[i];
     const uint8_t *at = s->bytes.at + p->offset;
-    if (!decode_span(&d, at, at + p->length, p->tagged)) return diag_error(s->diag, loc, "malformed %s", field_name(field));
+    if (!decode_span(&d, at, at + p->length, p->tagged))
+      return diag_error(s->diag, loc, "malformed %s", field_name(field));
   }
   if (d.have != d.n)
-    return diag_error(s->diag, loc, "%s has %" PRId64 " numbers, and the shape says %" PRId64, field_name(field), d.have,
-                      d.n);
+    return diag_error(s->diag, loc, "%s has %" PRId64 " numbers, and the shape says %" PRId64, field_name(field),
+                      d.have, d.n);
   out->at = d.out;
   return true;
 }
@@ -209,7 +213,8 @@ static bool decode(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *out, unsi
 static bool read_contents(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *out) {
   out->at = "";
   if (t->n_payload == 0 && out->size == 0) return true;
-  if (t->n_payload == 0) return diag_error(s->diag, loc, "a tensor of %" PRId64 " elements has no contents", out->count);
+  if (t->n_payload == 0)
+    return diag_error(s->diag, loc, "a tensor of %" PRId64 " elements has no contents", out->count);
   const PbSpan *first = t->payload[0];
   unsigned want = field_of(out->dtype);
   for (size_t i = 0; i < t->n_payload; i++)
@@ -222,7 +227,8 @@ static bool read_contents(OnnxStore *s, const PbTensor *t, Loc loc, OnnxData *ou
   bool as_is = first->field == RAW_DATA || (!first->tagged && (want == FLOAT_DATA || want == DOUBLE_DATA));
   if (first->field == RAW_DATA && t->n_payload > 1) return diag_error(s->diag, loc, "a tensor has raw_data twice");
   if (!as_is || t->n_payload > 1) return decode(s, t, loc, out, first->field);
-  if ((int64_t)first->length != out->size) return wrong_size(s, loc, out, field_name(first->field), (int64_t)first->length);
+  if ((int64_t)first->length != out->size)
+    return wrong_size(s, loc, out, field_name(first->field), (int64_t)first->length);
   out->at = s->bytes.at + first->offset;
   out->place = ONNX_IN_MODEL;
   return true;
@@ -273,7 +279,7 @@ static const char *constant_name(OnnxStore *s, const char *wish) {
   return module_free_name(s->module, name);
 }
 
-Constant *onnx_constant(OnnxStore *s, const PbTensor *t, Loc loc, const char *wish) {
+static Constant *make_constant(OnnxStore *s, const PbTensor *t, Loc loc, const char *wish) {
   OnnxData d;
   Dim dim[MAX_RANK];
   if (!onnx_read_tensor(s, t, loc, &d)) return NULL;
@@ -285,8 +291,19 @@ Constant *onnx_constant(OnnxStore *s, const PbTensor *t, Loc loc, const char *wi
   c->weights = s->weights;
   c->file = d.place == ONNX_IN_ARENA ? NULL : file_of(s, &d);
   c->kind = c->file ? CONSTANT_FILE : CONSTANT_BYTES;
-  if (c->file) c->offset = (const uint8_t *)d.at - start_of(s, &d);
-  else c->bytes = d.place == ONNX_IN_ARENA ? d.at : arena_string(s->arena, d.at, (size_t)d.size);
+  if (c->file)
+    c->offset = (const uint8_t *)d.at - start_of(s, &d);
+  else
+    c->bytes = d.place == ONNX_IN_ARENA ? d.at : arena_string(s->arena, d.at, (size_t)d.size);
+  return c;
+}
+
+Constant *onnx_constant(OnnxStore *s, const PbTensor *t, Loc loc, const char *wish) {
+  const char *key = arena_printf(s->arena, "%p", (const void *)t);
+  Constant *c = strmap_get(&s->constants, key);
+  if (c) return c;
+  c = make_constant(s, t, loc, wish);
+  if (c) strmap_add(s->arena, &s->constants, key, c);
   return c;
 }
 

@@ -28,7 +28,8 @@ typedef struct OnnxStore {
   OnnxBytes bytes;  /* the model's */
   bool mapped;      /* `bytes` is a mapped file, which constants may refer to */
   File *file;       /* of the module, once something was found in it */
-  StrMap locations;         /* to OnnxExternal */
+  StrMap constants; /* those made so far, by the tensor's address: a body may be imported many times */
+  StrMap locations; /* to OnnxExternal */
   VEC(OnnxExternal *) external;
 } OnnxStore;
 

@@ -20,7 +20,8 @@ static const char *symbol_name(OnnxImporter *imp, const char *wish) {
   char *name = arena_printf(imp->arena, isdigit((unsigned char)*wish) || !*wish ? "d%s" : "%s", wish);
   for (char *p = name; *p; p++)
     if (!isalnum((unsigned char)*p) && *p != '_') *p = '_';
-  while (!strmap_add(imp->arena, &imp->symbol_names, name, imp)) name = arena_printf(imp->arena, "%s_%zu", name, imp->symbol_names.n);
+  while (!strmap_add(imp->arena, &imp->symbol_names, name, imp))
+    name = arena_printf(imp->arena, "%s_%zu", name, imp->symbol_names.n);
   return name;
 }
 
@@ -54,9 +55,10 @@ bool onnx_check_dim_options(OnnxImporter *imp) {
     if (imp->dim_used[i]) continue;
     const char *have = "none";
     for (int k = 0; k < imp->func->symbols.n && k < 20; k++)
-      have = k ? arena_printf(imp->arena, "%s, %s", have, imp->func->symbols.at[k]->name) : imp->func->symbols.at[k]->name;
-    ok = diag_error(imp->diag, (Loc){.file = imp->path}, "no input has a size named `%s`; there are: %s",
-                    o->name, have);
+      have =
+          k ? arena_printf(imp->arena, "%s, %s", have, imp->func->symbols.at[k]->name) : imp->func->symbols.at[k]->name;
+    ok =
+        diag_error(imp->diag, (Loc){.file = imp->path}, "no input has a size named `%s`; there are: %s", o->name, have);
   }
   return ok;
 }
@@ -159,10 +161,14 @@ static Dim size_of_text(OnnxImporter *imp, const char *text) {
 static bool input_dim(OnnxImporter *imp, Loc loc, const char *input, int axis, const PbDimension *d, Dim *out) {
   /* Some exporters write -1 for a size that they do not know. */
   bool known = d->has_dim_value && d->dim_value != -1;
-  if (known && d->dim_value < 0) return diag_error(imp->diag, loc, "dim %d of an input is %" PRId64, axis, d->dim_value);
-  if (known) *out = dim_const(imp->module->dims, d->dim_value);
-  else if (*onnx_text(d->dim_param)) *out = size_of_text(imp, d->dim_param);
-  else *out = size_by_name(imp, arena_printf(imp->arena, "%s_%d", input, axis), false);
+  if (known && d->dim_value < 0)
+    return diag_error(imp->diag, loc, "dim %d of an input is %" PRId64, axis, d->dim_value);
+  if (known)
+    *out = dim_const(imp->module->dims, d->dim_value);
+  else if (*onnx_text(d->dim_param))
+    *out = size_of_text(imp, d->dim_param);
+  else
+    *out = size_by_name(imp, arena_printf(imp->arena, "%s_%d", input, axis), false);
   return true;
 }
 
@@ -175,8 +181,9 @@ static const char *other_kind(const PbType *t) {
 }
 
 static Type refuse_input(OnnxImporter *imp, Loc loc, const char *reason) {
-  onnx_add_refusal(imp, (OnnxRefusal){.domain = "", .type = "input", .node = loc.name, .reason = reason,
-                                      .instead = "use tensors of numbers"});
+  onnx_add_refusal(
+      imp, (OnnxRefusal){
+               .domain = "", .type = "input", .node = loc.name, .reason = reason, .instead = "use tensors of numbers"});
   return NULL;
 }
 
@@ -196,7 +203,8 @@ Type onnx_input_type(OnnxImporter *imp, const PbValueInfo *v) {
     return diag_hint(imp->diag, "export the model with its inputs' ranks"), NULL;
   }
   if (shape->n_dim > MAX_RANK)
-    return diag_error(imp->diag, loc, "an input of rank %zu, and at most %d is supported", shape->n_dim, MAX_RANK), NULL;
+    return diag_error(imp->diag, loc, "an input of rank %zu, and at most %d is supported", shape->n_dim, MAX_RANK),
+           NULL;
   Dim dim[MAX_RANK];
   for (int i = 0; i < (int)shape->n_dim; i++)
     if (!input_dim(imp, loc, loc.name, i, shape->dim[i], &dim[i])) return NULL;

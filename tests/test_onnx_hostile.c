@@ -30,7 +30,8 @@ static void expect(const char *what, Wire model, const char *path, const char *m
   }
   const char *said = diag_first(d);
   bool good = message ? !m && said && strstr(said, message) : m && !said;
-  if (!good) printf("%s: expected `%s`, got %s `%s`\n", what, message ? message : "success", m ? "a module and" : "", said);
+  if (!good)
+    printf("%s: expected `%s`, got %s `%s`\n", what, message ? message : "success", m ? "a module and" : "", said);
   failures += !good;
   if (m) module_close(m);
   arena_free(a);
@@ -111,7 +112,9 @@ static void test_external(void) {
   ensure(symlink("good.bin", "model/soft.bin") == 0 && symlink("../outside.bin", "model/away.bin") == 0);
   ensure(symlink("sub", "model/link") == 0 && mkfifo("model/fifo", 0600) == 0);
   snprintf(path, sizeof path, "%s/outside.bin", folder);
-  static const struct { const char *location, *offset, *length, *message; } cases[] = {
+  static const struct {
+    const char *location, *offset, *length, *message;
+  } cases[] = {
       {"good.bin", NULL, NULL, NULL},
       {"good.bin", "48", "16", NULL},
       {"sub/deep.bin", "16", NULL, NULL},
@@ -251,14 +254,16 @@ static void test_unpacked(void) {
 /* ---- graphs ---- */
 
 static void test_graphs(void) {
-  expect("cycle of two", wire_model(GRAPH(wire_node("Add", "x b", "a"), wire_node("Abs", "a", "b"), wire_node("Abs", "b", "y"))),
-         NULL, "a cycle");
+  expect("cycle of two",
+         wire_model(GRAPH(wire_node("Add", "x b", "a"), wire_node("Abs", "a", "b"), wire_node("Abs", "b", "y"))), NULL,
+         "a cycle");
   expect("cycle of one", wire_model(GRAPH(wire_node("Add", "x y", "y"))), NULL, "a cycle");
   expect("out of order", wire_model(GRAPH(wire_node("Abs", "a", "y"), wire_node("Abs", "x", "a"))), NULL, NULL);
   expect("result twice", wire_model(GRAPH(wire_node("Abs", "x", "y"), wire_node("Neg", "x", "y"))), NULL,
          "`y` is defined twice");
   expect("input redefined", wire_model(GRAPH(wire_node("Abs", "x", "x"), wire_node("Neg", "x", "y"))), NULL, "cycle");
-  expect("undefined", wire_model(GRAPH(wire_node("Abs", "nowhere", "y"))), NULL, "`nowhere` is used, and nothing defines it");
+  expect("undefined", wire_model(GRAPH(wire_node("Abs", "nowhere", "y"))), NULL,
+         "`nowhere` is used, and nothing defines it");
   expect("no such output", wire_model(GRAPH(wire_node("Abs", "x", "z"))), NULL, "`y` is used, and nothing defines it");
   expect("unknown operator", wire_model(GRAPH(wire_node("Frobnicate", "x", "y"))), NULL,
          "Frobnicate (ai.onnx, opset 17) is not supported");
@@ -401,7 +406,10 @@ static void test_wire(void) {
   expect_bytes("field 0", "\x00\x01", 2, "field number 0");
   expect_bytes("group", "\x3b\x3c", 2, "wire type 3");
   expect_bytes("wrong wire type", "\x38\x01", 2, "ModelProto.graph has wire type 0");
-  expect_bytes("NUL in a string", "\x12\x03" "a\0b", 5, "holds a NUL");
+  expect_bytes("NUL in a string",
+               "\x12\x03"
+               "a\0b",
+               5, "holds a NUL");
   expect("10,000 deep", nested(10000), NULL, "nested more than 64 deep");
   Wire many = {0};
   for (int i = 0; i < 4000010; i++) wire_raw(&many, "\x0a\x00", 2);

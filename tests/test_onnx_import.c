@@ -39,7 +39,9 @@ static void done(Import *i) {
   arena_free(i->arena);
 }
 
-static bool type_is(const Import *i, Type t, const char *text) { return t && strcmp(type_text(i->arena, t), text) == 0; }
+static bool type_is(const Import *i, Type t, const char *text) {
+  return t && strcmp(type_text(i->arena, t), text) == 0;
+}
 
 static Value *argument(const Import *i, int k) { return module_find_func(i->module, "main")->body->arg[k]; }
 
@@ -124,9 +126,11 @@ static void test_report(void) {
   Import i = import_from(m, NULL, (OnnxOptions){0});
   CHECK(!i.module && i.report.n == 3 && diag_errors(i.diag) == 3);
   const OnnxRefusal *r = i.report.at;
-  CHECK(strcmp(r[0].type, "Frobnicate") == 0 && r[0].count == 2 && r[0].opset == 17 && strcmp(r[0].node, "Frobnicate_a") == 0);
+  CHECK(strcmp(r[0].type, "Frobnicate") == 0 && r[0].count == 2 && r[0].opset == 17 &&
+        strcmp(r[0].node, "Frobnicate_a") == 0);
   CHECK(strcmp(r[1].type, "Softmax") == 0 && r[1].count == 1 && strstr(r[1].reason, "`colour`"));
-  CHECK(strcmp(r[2].domain, "com.example") == 0 && r[2].opset == 3 && strcmp(r[2].node, "the node") == 0 && r[2].instead);
+  CHECK(strcmp(r[2].domain, "com.example") == 0 && r[2].opset == 3 && strcmp(r[2].node, "the node") == 0 &&
+        r[2].instead);
   done(&i);
 }
 

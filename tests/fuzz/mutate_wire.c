@@ -41,9 +41,12 @@ static bool read_field(const uint8_t **at, const uint8_t *end, Field *f) {
   *f = (Field){.number = tag >> 3, .wire = tag & 7, .body = *at};
   if (f->wire == WIRE_VARINT) return read_number(at, end, &f->value);
   if (f->wire == WIRE_BYTES && !read_number(at, end, &n)) return false;
-  if (f->wire == WIRE_64) n = 8;
-  else if (f->wire == WIRE_32) n = 4;
-  else if (f->wire != WIRE_BYTES) return false;
+  if (f->wire == WIRE_64)
+    n = 8;
+  else if (f->wire == WIRE_32)
+    n = 4;
+  else if (f->wire != WIRE_BYTES)
+    return false;
   if (n > (uint64_t)(end - *at)) return false;
   f->body = *at;
   f->n = (size_t)n;
@@ -103,8 +106,9 @@ typedef struct Change {
 } Change;
 
 static uint64_t odd_number(Random *r, uint64_t v) {
-  static const uint64_t odd[] = {0, 1, 2, 3, 7, 12, 13, 16, 64, 255, 256, 65536, INT32_MAX, 1ull << 31, 1ull << 32,
-                                 1ull << 62, INT64_MAX, 1ull << 63, UINT64_MAX, UINT64_MAX - 1};
+  static const uint64_t odd[] = {
+      0,   1,     2,         3,          7,          12,         13,        16,         64,         255,
+      256, 65536, INT32_MAX, 1ull << 31, 1ull << 32, 1ull << 62, INT64_MAX, 1ull << 63, UINT64_MAX, UINT64_MAX - 1};
   if (random_below(r, 3) == 0) return v + (random_below(r, 2) ? 1 : UINT64_MAX);
   return odd[random_below(r, sizeof odd / sizeof *odd)];
 }
@@ -122,9 +126,12 @@ static void put_damaged(Input *out, const Field *f, Random *r) {
   Input copy = {0};
   input_set(&copy, f->body, f->n);
   size_t at = random_below(r, copy.n + 1);
-  if (at < copy.n && random_below(r, 2)) copy.at[at] ^= (uint8_t)(1u << random_below(r, 8));
-  else if (at < copy.n && f->wire == WIRE_BYTES) copy.n = at;
-  else if (f->wire == WIRE_BYTES) put(&copy, &(uint8_t){(uint8_t)random_next(r)}, 1);
+  if (at < copy.n && random_below(r, 2))
+    copy.at[at] ^= (uint8_t)(1u << random_below(r, 8));
+  else if (at < copy.n && f->wire == WIRE_BYTES)
+    copy.n = at;
+  else if (f->wire == WIRE_BYTES)
+    put(&copy, &(uint8_t){(uint8_t)random_next(r)}, 1);
   put_field(out, f, copy.at, copy.n);
   free(copy.at);
 }
@@ -148,8 +155,10 @@ static void put_changed(Input *out, const Field *f, Change *c) {
     return;
   default:
     g.value = odd_number(c->random, f->value);
-    if (f->wire == WIRE_VARINT) put_field(out, &g, NULL, 0);
-    else put_damaged(out, f, c->random);
+    if (f->wire == WIRE_VARINT)
+      put_field(out, &g, NULL, 0);
+    else
+      put_damaged(out, f, c->random);
   }
 }
 
