@@ -522,6 +522,14 @@ static Tensor *launch_result(Frame *f, Type t) {
   return tensor_new(f->e, t->dtype, t->rank, dim);
 }
 
+/* A kernel that sees packed elements as bytes has fewer of them. */
+static int64_t launch_elements(const Tensor *t, Dtype as) {
+  int64_t bytes;
+  if (as == t->dtype) return t->count;
+  ensure(dtype_size(t->dtype, t->count, &bytes));
+  return bytes;
+}
+
 static bool run_launch(Frame *f, NodePlan *p) {
   const Node *n = p->node;
   const Attr *grid_of = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
@@ -534,7 +542,7 @@ static bool run_launch(Frame *f, NodePlan *p) {
     if (!(p->out[i] = launch_result(f, n->out[i]->type))) return false;
   for (int i = 0; i < n_args; i++) {
     const Tensor *t = i < n->n_in ? p->in[i] : i < n->n_in + n->n_out ? p->out[i - n->n_in] : NULL;
-    if (t) arg[i] = (KernelArg){.memory = t->data, .elements = t->count};
+    if (t) arg[i] = (KernelArg){.memory = t->data, .elements = launch_elements(t, kernel->body->arg[i]->type->dtype)};
     else arg[i] = (KernelArg){.bits = (uint64_t)size[i - n->n_in - n->n_out]};
   }
   const EvalOptions *o = &f->e->options;

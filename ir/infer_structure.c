@@ -89,8 +89,10 @@ bool infer_call(Infer *c) {
 
 /* ---- kernels ---- */
 
+/* A kernel sees elements that are no larger than a byte as bytes, if it likes. */
 static bool launch_memory(Infer *c, Type param, Type t, const char *what, int i) {
-  if (param->kind == TYPE_BUFFER && t && t->kind == TYPE_TENSOR && !t->encoded && t->dtype == param->dtype) return true;
+  bool tensor = param->kind == TYPE_BUFFER && t && t->kind == TYPE_TENSOR && !t->encoded;
+  if (tensor && (t->dtype == param->dtype || (param->dtype == DT_u8 && dtype_bits(t->dtype) <= 8))) return true;
   return infer_error(c, "%s %d is %s, and the kernel takes %s", what, i, type_text(c->module->arena, t),
                      type_text(c->module->arena, param));
 }

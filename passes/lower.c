@@ -73,11 +73,10 @@ static bool one_number(const Value *v, const void **bytes) {
 }
 
 static Value *number(Kernel *k, Dtype t, const void *bytes) {
-  if (dtype_bits(t) >= 8 && (dtype_is_float(t) ? dtype_info(t)->cls == DTC_FLOAT : true)) {
-    Constant *c = constant_bytes(k->module, type_scalar(k->module->types, t), bytes, dtype_bits(t) / 8);
-    return build(&k->b, OP_imm, 1, 0, NULL, ATTRS(at_c(imm, value, c)));
-  }
-  return NULL;
+  Dtype in = kernel_register(t);
+  if (in != t) return dtype_is_float(t) ? kb_float(&k->b, in, dtype_get_f(t, bytes, 0)) : kb_int(&k->b, in, dtype_get_i(t, bytes, 0));
+  Constant *c = constant_bytes(k->module, type_scalar(k->module->types, t), bytes, dtype_bits(t) / 8);
+  return build(&k->b, OP_imm, 1, 0, NULL, ATTRS(at_c(imm, value, c)));
 }
 
 static Value *memory_of(Kernel *k, const Value *v) {
@@ -118,7 +117,7 @@ static Value *know(Kernel *k, const Value *v, Value *const *index, Value *elemen
 static Value *load_element(Kernel *k, const Value *v, Value *const *index) {
   Value *memory = memory_of(k, v);
   ensure(memory);
-  return kb_load(&k->b, memory, kernel_linear(k, v->type, index));
+  return kernel_load(k, v->type->dtype, memory, kernel_linear(k, v->type, index));
 }
 
 Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
@@ -151,7 +150,9 @@ Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *i
 }
 
 static void store(Kernel *k, int result, Value *const *index, Value *x) {
-  kb_store(&k->b, k->out_memory[result], kernel_linear(k, k->root->out[result]->type, index), x);
+  Type t = k->root->out[result]->type;
+  if (kernel_is_narrow(t->dtype)) x = kernel_encode(k, t->dtype, x, false, ROUND_EVEN); /* it is exact */
+  kb_store(&k->b, k->out_memory[result - k->first], kernel_linear(k, t, index), x);
 }
 
 /* Is v the value `on`, or computed from it within the region? */
@@ -211,9 +212,12 @@ void kernel_spread(Kernel *k, Type t, int from, int to, Value **index) {
   k->grid[0] = count;
 }
 
+static const Value *result_value(const Kernel *k, const Node *end, int i) {
+  return k->inside ? node_in(end, i) : k->root->out[i];
+}
+
 static void store_elements(Kernel *k, const Node *end, Value **index) {
-  for (int i = 0; i < k->root->n_out; i++)
-    store(k, i, index, kernel_pull(k, k->inside ? node_in(end, i) : k->root->out[i], index));
+  for (int i = k->first; i < k->first + k->n_out; i++) store(k, i, index, kernel_pull(k, result_value(k, end, i), index));
 }
 
 /* One number for all elements, cut in chunks. */
@@ -226,6 +230,37 @@ static void lower_flat(Kernel *k, Type t, const Node *end) {
   store_elements(k, end, (Value *[]){f.i});
   kb_for_end(&k->b, &f, 0, NULL);
   k->grid[0] = dim_ceildiv(p, total, chunk);
+}
+
+/* One code of a byte, shifted to its place; none behind the last element. */
+static Value *packed_code(Kernel *k, Type t, const Value *v, Value *element, int place) {
+  Value *index[MAX_RANK], *none = kb_int(&k->b, DT_u8, 0);
+  KernelWhen w = kb_when(&k->b, kb_less(&k->b, element, kernel_size(k, type_elements(k->module->dims, t))), 1);
+  kernel_delinear(k, t, element, index);
+  Value *code = kernel_encode(k, t->dtype, kernel_pull(k, v, index), false, ROUND_EVEN);
+  code = build_binary(&k->b, OP_and, code, kb_int(&k->b, DT_u8, (1 << dtype_bits(t->dtype)) - 1));
+  code = build_binary(&k->b, OP_shl, code, kb_int(&k->b, DT_u8, place * dtype_bits(t->dtype)));
+  kb_else(&k->b, &w, 1, &code);
+  kb_when_end(&k->b, &w, 1, &none);
+  return w.out[0];
+}
+
+/* Elements narrower than a byte: byte by byte, cut in chunks. */
+static void lower_packed(Kernel *k, Type t, const Node *end) {
+  DimPool *p = k->module->dims;
+  int each = 8 / dtype_bits(t->dtype);
+  Dim bytes = dim_ceildiv(p, type_elements(p, t), dim_const(p, each));
+  Value *from = kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), kb_index(&k->b, CHUNK));
+  Value *to = kb_min(&k->b, kb_add(&k->b, from, kb_index(&k->b, CHUNK)), kernel_size(k, bytes));
+  KernelFor f = kb_for(&k->b, from, to, 0, NULL);
+  Value *byte = kb_int(&k->b, DT_u8, 0), *first = kb_mul(&k->b, f.i, kb_index(&k->b, each));
+  for (int i = 0; i < each; i++) {
+    Value *element = kb_add(&k->b, first, kb_index(&k->b, i));
+    byte = build_binary(&k->b, OP_or, byte, packed_code(k, t, result_value(k, end, k->first), element, i));
+  }
+  kb_store(&k->b, k->out_memory[0], f.i, byte);
+  kb_for_end(&k->b, &f, 0, NULL);
+  k->grid[0] = dim_ceildiv(p, bytes, dim_const(p, CHUNK));
 }
 
 /* A workgroup a row. */
@@ -258,20 +293,27 @@ static bool is_flat(const Kernel *k, const Node *n, Type t) {
   return true;
 }
 
+static bool same_dims(Type a, Type b) {
+  return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
+}
+
+static bool all_flat(const Kernel *k, const Node *end, Type t) {
+  if (!k->inside) return is_flat(k, k->root, t);
+  for (int i = k->first; i < k->first + k->n_out; i++)
+    if (!node_in(end, i)->def || !is_flat(k, node_in(end, i)->def, t)) return false;
+  return true;
+}
+
 static bool lower_elements(Kernel *k) {
-  Type t = k->root->out[0]->type;
+  Type t = k->root->out[k->first]->type;
   const Node *end = k->inside ? block_terminator(k->inside) : NULL;
-  bool flat = t->rank == 0;
-  for (int i = 0; i < k->root->n_out; i++) {
-    Type other = k->root->out[i]->type;
-    if (other->rank != t->rank || memcmp(other->dim, t->dim, (size_t)t->rank * sizeof(Dim)) != 0) return false;
+  for (int i = k->first; i < k->first + k->n_out; i++)
+    if (!same_dims(k->root->out[i]->type, t)) return false;
+  if (dtype_bits(t->dtype) < 8) {
+    if (k->n_out == 1) lower_packed(k, t, end);
+    return k->n_out == 1;
   }
-  if (!k->inside) flat |= is_flat(k, k->root, t);
-  for (int i = 0, all = 1; k->inside && i < end->n_in; i++) {
-    all &= node_in(end, i)->def && is_flat(k, node_in(end, i)->def, t);
-    flat = flat || (i == end->n_in - 1 && all);
-  }
-  k->flat = flat && (t->rank > 0);
+  k->flat = t->rank > 0 && all_flat(k, end, t);
   if (t->rank == 0) store_elements(k, end, NULL);
   else if (k->flat) lower_flat(k, t, end);
   else lower_rows(k, t, end);
@@ -311,7 +353,7 @@ static bool can_lower(const Node *n) {
 
 static void add_operand(Kernel *k, Value *v) {
   if (!v || memory_of(k, v) || is_inside(k, v)) return;
-  Value *memory = block_add_arg(k->b.func->body, type_buffer(k->module->types, v->type->dtype), NULL);
+  Value *memory = block_add_arg(k->b.func->body, type_buffer(k->module->types, kernel_memory(v->type->dtype)), NULL);
   vec_push(k->scratch, &k->in, v);
   vec_push(k->scratch, &k->in_memory, memory);
 }
@@ -321,9 +363,11 @@ static void add_parameters(Kernel *k) {
   for (int i = 0; i < n->n_in; i++) add_operand(k, node_in(n, i));
   for (const Node *inner = k->inside ? k->inside->first : NULL; inner; inner = inner->next)
     for (int i = 0; i < inner->n_in; i++) add_operand(k, node_in(inner, i));
-  k->out_memory = ARENA_ARRAY(k->scratch, Value *, n->n_out);
-  for (int i = 0; i < n->n_out; i++)
-    k->out_memory[i] = block_add_arg(k->b.func->body, type_buffer(k->module->types, n->out[i]->type->dtype), NULL);
+  k->out_memory = ARENA_ARRAY(k->scratch, Value *, k->n_out);
+  for (int i = 0; i < k->n_out; i++) {
+    Type memory = type_buffer(k->module->types, kernel_memory(n->out[k->first + i]->type->dtype));
+    k->out_memory[i] = block_add_arg(k->b.func->body, memory, NULL);
+  }
 }
 
 /* Operands that turned out to be read for their sizes alone, or not at all, are not passed. */
@@ -373,7 +417,7 @@ static const char *kernel_name(Module *m, const Node *n) {
 
 static void launch(Lowering *l, Kernel *k, Node *n, Func *f) {
   Module *m = l->module;
-  Node *at = node_new(n->block->func, OP_launch, k->in.n, n->n_out, 0, n->loc);
+  Node *at = node_new(n->block->func, OP_launch, k->in.n, k->n_out, 0, n->loc);
   node_insert_before(n, at);
   for (int i = 0; i < k->in.n; i++) node_set_in(at, i, (Value *)(uintptr_t)k->in.at[i]);
   node_attr(at, attr_slot(launch, func))->func = f;
@@ -385,11 +429,10 @@ static void launch(Lowering *l, Kernel *k, Node *n, Func *f) {
   node_attr(at, attr_slot(launch, grid))->dims.at = grid;
   node_attr(at, attr_slot(launch, sizes))->dims.n = k->sizes.n;
   node_attr(at, attr_slot(launch, sizes))->dims.at = sizes;
-  for (int i = 0; i < n->n_out; i++) {
-    at->out[i]->type = n->out[i]->type;
-    value_replace(n->out[i], at->out[i]);
+  for (int i = 0; i < k->n_out; i++) {
+    at->out[i]->type = n->out[k->first + i]->type;
+    value_replace(n->out[k->first + i], at->out[i]);
   }
-  node_remove(n);
 }
 
 static bool write_kernel(Kernel *k) {
@@ -400,11 +443,13 @@ static bool write_kernel(Kernel *k) {
   return good && diag_errors(k->module->diag) == 0;
 }
 
-/* Makes the kernel as the module's newest function, and takes it back if it cannot be made or there is one like it. */
-static void lower_node(Lowering *l, Node *n) {
+/* Makes a kernel for some of a node's results, as the module's newest function, and takes it back if it cannot be made or
+ * there is one like it. */
+static bool lower_results(Lowering *l, Node *n, int first, int n_out) {
   Module *m = l->module;
   Func *f = module_add_func(m, kernel_name(m, n), LEVEL_KERNEL);
-  Kernel k = {.module = m, .scratch = l->scratch, .root = n, .inside = n->op == OP_fused ? n->region[0] : NULL};
+  Kernel k = {.module = m, .scratch = l->scratch, .root = n, .first = first, .n_out = n_out};
+  k.inside = n->op == OP_fused ? n->region[0] : NULL;
   k.b = (Builder){.module = m, .func = f, .block = f->body, .loc = n->loc};
   f->loc = n->loc;
   if (k.inside) k.anchor = anchor_of(k.inside);
@@ -412,9 +457,20 @@ static void lower_node(Lowering *l, Node *n) {
   bool good = write_kernel(&k);
   Func *had = good ? (drop_unread(&k), same_kernel(l, f)) : NULL;
   if (!good || had) m->funcs.n--;
-  if (!good) return;
+  if (!good) return false;
   launch(l, &k, n, had ? had : f);
-  l->changed = true;
+  return l->changed = true;
+}
+
+/* Elements of results of several shapes are computed one result after another. */
+static void lower_node(Lowering *l, Node *n) {
+  bool together = n->op == OP_fused || lower_row(n->op)->kernel, good = true;
+  for (int i = 1; i < n->n_out && !together; i++)
+    if (!same_dims(n->out[i]->type, n->out[0]->type)) good = false;
+  together |= good;
+  good = together ? lower_results(l, n, 0, n->n_out) : true;
+  for (int i = 0; i < n->n_out && !together; i++) good &= lower_results(l, n, i, 1);
+  if (good) node_remove(n);
 }
 
 static void lower_block(Lowering *l, Block *b) {

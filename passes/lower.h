@@ -11,7 +11,7 @@
 
 typedef struct Kernel Kernel;
 
-/* One element of result `result` at `index` (one a dim), as a scalar of the result's type. */
+/* One element of result `result` at `index` (one a dim), as a scalar of kernel_register() of the result's type. */
 typedef Value *(*LowerElement)(Kernel *k, const Node *n, int result, Value *const *index);
 /* The whole kernel: it stores the results, and gives the grid. False: it cannot, and the op stays as it is. */
 typedef bool (*LowerKernel)(Kernel *k, const Node *n);
@@ -57,7 +57,8 @@ struct Kernel {
   VEC(Known) known;
   VEC(const Value *) in; /* the operands in memory, each with its parameter */
   VEC(Value *) in_memory;
-  Value **out_memory; /* [root's results] */
+  int first, n_out;   /* the root's results that this kernel makes */
+  Value **out_memory; /* [n_out] */
   VEC(Dim) sizes; /* what the launch passes, each with its parameter */
   VEC(Value *) size_index;
   Dim grid[3];
@@ -83,6 +84,19 @@ void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
 
 /* Gives each workgroup a place of t along all dims but those from `from` up to `to`: index[] of these is left alone. */
 void kernel_spread(Kernel *k, Type t, int from, int to, Value **index);
+
+/* ---- types that no register holds: lower_narrow.c ---- */
+
+/* The type that an element has in a kernel: i8 and u8 for packed integers, f32 for floats of 8 bits and less; else its own. */
+Dtype kernel_register(Dtype t);
+bool kernel_is_narrow(Dtype t);
+Dtype kernel_memory(Dtype t); /* how a kernel's parameter is typed: bytes for these */
+Value *kernel_load(Kernel *k, Dtype t, Value *memory, Value *i);
+/* Codes, as u8, and back. */
+Value *kernel_encode(Kernel *k, Dtype t, Value *x, bool saturate, Rounding mode);
+Value *kernel_decode(Kernel *k, Dtype t, Value *code);
+/* ONNX's Cast of an element to another type, rounded to it even where its register is wider. */
+Value *kernel_convert(Kernel *k, Value *x, Dtype to, bool saturate, Rounding mode);
 
 /* The numbers of an operand that is constant. */
 bool lower_ints(Module *m, const Value *v, int max, int64_t *out, int *n);

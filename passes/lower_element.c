@@ -33,9 +33,15 @@ Value *element_arithmetic(Kernel *k, const Node *n, int result, Value *const *in
   return kernel_narrow(k, v, t->dtype);
 }
 
+static Rounding rounding_of(const char *s) {
+  if (!s || strcmp(s, "even") == 0) return ROUND_EVEN;
+  return strcmp(s, "up") == 0 ? ROUND_UP : strcmp(s, "down") == 0 ? ROUND_DOWN : ROUND_NEAREST;
+}
+
 Value *element_cast(Kernel *k, const Node *n, int result, Value *const *index) {
-  Value *x = kernel_widen(k, kernel_pull(k, node_in(n, 0), index));
-  return kernel_narrow(k, kb_cast(&k->b, x, kernel_wide(n->out[result]->type->dtype)), n->out[result]->type->dtype);
+  Value *x = kernel_pull(k, node_in(n, 0), index);
+  if (node_in(n, 0)->type->dtype == n->out[result]->type->dtype) return x;
+  return kernel_convert(k, x, n->out[result]->type->dtype, node_bool(n, cast, saturate), rounding_of(node_str(n, cast, round)));
 }
 
 Value *element_bits(Kernel *k, const Node *n, int result, Value *const *index) {
