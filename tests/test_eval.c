@@ -289,6 +289,18 @@ static const Case cases[] = {
      "  %a = state_attention %x, %t, %q1, %p1 : f32[1,1,1]\n"
      "  return\n}\n",
      NULL, "row 0 needs position 0 of sequence 0, and @s keeps only 1 and later", {0}},
+    {"a recurrence keeps the last row",
+     "lathe 1\n" FIXED
+     "func @run(%s: state<@s>) -> (f32[1,1], f32[1,1], i64[1]) {\n"
+     "  %none = state_read %s : f32[1,1]\n"
+     "  %q = const [0, 0] : i64[2]\n"
+     "  %p = const [0, 1] : i64[2]\n"
+     "  %x = const [5, 6] : f32[2]\n"
+     "  %t = state_append %s, %q, %p, %x : state<@s>\n"
+     "  %r = state_read %t : f32[1,1]\n"
+     "  %l = state_lengths %t : i64[1]\n"
+     "  return %none, %r, %l\n}\n",
+     "f32[1,1] 0; f32[1,1] 6; i64[1] 2", NULL, {0}},
     {"a recurrence keeps one row and cannot be rolled back",
      "lathe 1\n" FIXED
      "func @run(%s: state<@s>) -> () {\n"

@@ -6,7 +6,7 @@
 #include "ir/verify.h"
 #include "mutate.h"
 
-/* Zeros, of 2 where a size is a symbol; NULL for what has no such value. */
+/* Small numbers, negative ones too, of 2 where a size is a symbol; NULL for what has no such value. */
 static Tensor *argument_of(Module *m, Type t) {
   Dim dim[MAX_RANK];
   int64_t count = 1;
@@ -18,7 +18,9 @@ static Tensor *argument_of(Module *m, Type t) {
     count *= dim[i]->constant;
     if (count > 1 << 20) return NULL;
   }
-  return tensor_like(NULL, type_with_dims(m->types, t, t->rank, dim));
+  Tensor *x = tensor_like(NULL, type_with_dims(m->types, t, t->rank, dim));
+  for (int64_t i = 0; i < x->count; i++) dtype_set_i(x->dtype, x->data, i, (i + t->rank) * 7 % 5 - 1);
+  return x;
 }
 
 static void run(Module *m, Func *f) {
