@@ -2,6 +2,7 @@
  *
  * A rule looks at a node and gives the value that stands for its first result (the operand itself, or a new node's), or
  * NULL. Rules never change a number's bits: x+0 stays for floats, since -0+0 is 0. */
+#include "ir/bind.h"
 #include "ir/eval.h"
 #include "ir/infer.h"
 #include "passes/pass.h"
@@ -266,14 +267,31 @@ static const Rule rules[] = {
 
 /* ---- if ---- */
 
+/* What the sizes of an if's result are in the branch that runs, where only the data told; false where the types differ
+ * in more than that. */
+static bool learn_sizes(Type had, Type taken, Dim *with) {
+  if (had == taken) return true;
+  if (had->kind != TYPE_TENSOR || taken->kind != TYPE_TENSOR || had->rank != taken->rank || had->dtype != taken->dtype)
+    return false;
+  for (int i = 0; i < had->rank; i++) {
+    const Symbol *s = dim_as_symbol(had->dim[i]);
+    if (had->dim[i] == taken->dim[i]) continue;
+    if (!s || !s->derived || (with[s->index] && with[s->index] != taken->dim[i])) return false;
+    with[s->index] = taken->dim[i];
+  }
+  return true;
+}
+
 /* if(known) { a } { b }: the nodes of the branch that runs take the place of the `if` */
 static bool if_known(Node *n) {
   uint64_t bits;
   if (n->op != OP_if || !constant_bits(node_in(n, 0), &bits)) return false;
   Block *taken = n->region[bits ? 0 : 1];
   Node *yield = block_terminator(taken);
+  Func *f = node_func(n);
+  Dim *with = ARENA_ARRAY(f->module->arena, Dim, f->symbols.n + 1);
   for (int i = 0; i < n->n_out; i++)
-    if (node_in(yield, i)->type != n->out[i]->type && type_is_static(n->out[i]->type)) return false;
+    if (!learn_sizes(n->out[i]->type, node_in(yield, i)->type, with)) return false;
   for (Node *inner = taken->first, *next; inner != yield; inner = next) {
     next = inner->next;
     node_detach(inner);
@@ -281,6 +299,7 @@ static bool if_known(Node *n) {
   }
   for (int i = 0; i < n->n_out; i++) value_replace(n->out[i], node_in(yield, i));
   node_remove(n);
+  func_substitute(f, with);
   return true;
 }
 
