@@ -177,9 +177,9 @@ static Func *chosen_func(Driver *d, Module *m) {
   return f;
 }
 
-static bool run(Driver *d, Module *m, Func *f, EvalOptions o) {
+static int run(Driver *d, Module *m, Func *f, EvalOptions o) {
   Tensor **arg = ARENA_ARRAY(d->arena, Tensor *, f->body->n_args), **result = ARENA_ARRAY(d->arena, Tensor *, f->n_results);
-  bool good = read_inputs(d, f, arg) && complete_inputs(d, f, arg);
+  bool good = read_inputs(d, f, arg) && complete_inputs(d, f, arg), exhausted = false;
   if (good) {
     double start = driver_now();
     Evaluator *e = eval_new(m, o);
@@ -188,11 +188,12 @@ static bool run(Driver *d, Module *m, Func *f, EvalOptions o) {
     good = good && write_results(d, m, f, result);
     for (int i = 0; i < f->n_results; i++)
       if (result[i]) tensor_release(result[i]);
+    exhausted = eval_exhausted(e);
     eval_free(e);
   }
   for (int i = 0; i < f->body->n_args; i++)
     if (arg[i]) tensor_release(arg[i]);
-  return good;
+  return good ? EXIT_OK : exhausted ? EXIT_RESOURCE : EXIT_INPUT;
 }
 
 int command_eval(Driver *d) {
@@ -201,7 +202,7 @@ int command_eval(Driver *d) {
   Module *m = driver_load(d, NULL);
   if (!m || !driver_run_passes(d, m)) return EXIT_INPUT;
   Func *f = chosen_func(d, m);
-  bool good = f && run(d, m, f, o);
+  int status = f ? run(d, m, f, o) : EXIT_INPUT;
   module_close(m);
-  return good ? EXIT_OK : EXIT_INPUT;
+  return status;
 }

@@ -689,6 +689,8 @@ Evaluator *eval_new(Module *m, EvalOptions o) {
   return e;
 }
 
+bool eval_exhausted(const Evaluator *e) { return e->budget->exhausted; }
+
 void eval_free(Evaluator *e) {
   if (!e) return;
   for (size_t i = 0; i < e->n_slots; i++) tensor_release(e->kept[i].value);

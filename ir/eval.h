@@ -57,6 +57,8 @@ bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **r
 /* A constant's value, the caller's to release; splats and expressions are computed (and kept) when first asked for.
  * NULL after a diag_error. */
 Tensor *eval_constant(Evaluator *e, Constant *c);
+/* Did something fail for want of memory, rather than by the program's fault? */
+bool eval_exhausted(const Evaluator *e);
 /* Gives a CONSTANT_BOUND its value, before anything is run; false after a diag_error if it is of another type. */
 bool eval_bind(Evaluator *e, const Constant *c, Tensor *value);
 /* One node without regions on given operands (not const, dims or call), for folding. Results are the caller's. */

@@ -8,6 +8,7 @@
 typedef struct Budget {
   int refs;
   int64_t used, limit; /* bytes; limit 0: none */
+  bool exhausted;      /* something did not fit */
 } Budget;
 
 Budget *budget_new(int64_t limit);

@@ -19,21 +19,25 @@ void budget_release(Budget *b) {
   if (b && --b->refs == 0) free(b);
 }
 
+static void *no_memory(Evaluator *e, int64_t bytes, bool bounded) {
+  Budget *b = eval_budget(e);
+  b->exhausted = true;
+  if (bounded)
+    eval_blame(e, "needs %" PRId64 " bytes beside the %" PRId64 " in use; --max-memory is %" PRId64, bytes, b->used,
+               b->limit);
+  else
+    eval_blame(e, "needs %" PRId64 " bytes, and there is not so much memory", bytes);
+  return NULL;
+}
+
 /* Zeroed, and at least one byte, so that an empty tensor has an address. */
 static void *take(Evaluator *e, int64_t bytes) {
   Budget *b = e ? eval_budget(e) : NULL;
   int64_t total;
-  if (b && b->limit && (!checked_add(b->used, bytes, &total) || total > b->limit)) {
-    eval_blame(e, "needs %" PRId64 " bytes beside the %" PRId64 " in use; --max-memory is %" PRId64, bytes, b->used,
-               b->limit);
-    return NULL;
-  }
+  if (b && b->limit && (!checked_add(b->used, bytes, &total) || total > b->limit)) return no_memory(e, bytes, true);
   void *p = bytes < INT64_MAX / 2 ? calloc(1, bytes ? (size_t)bytes : 1) : NULL;
   if (!p && !e) fatal_resource("out of memory (asked for %" PRId64 " bytes)", bytes);
-  if (!p) {
-    eval_blame(e, "needs %" PRId64 " bytes, and there is not so much memory", bytes);
-    return NULL;
-  }
+  if (!p) return no_memory(e, bytes, false);
   if (b) b->used += bytes;
   return p;
 }

@@ -338,7 +338,9 @@ static const char *run(Arena *a, Diag *d, const Case *c) {
   Evaluator *e = eval_new(m, c->options);
   Tensor *arg[1] = {NULL}, *result[4] = {NULL};
   char *s = NULL;
-  if (eval_func(e, f, f->body->n_args, arg, result)) {
+  bool ok = eval_func(e, f, f->body->n_args, arg, result);
+  if (eval_exhausted(e) != (!ok && strstr(diag_first(d), "max-memory"))) fail(c, "exhausted memory is not told apart");
+  if (ok) {
     s = "";
     for (int i = 0; i < f->n_results; i++) s = arena_printf(a, "%s%s%s", s, i ? "; " : "", shown(a, m, result[i]));
   }
