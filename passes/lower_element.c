@@ -78,32 +78,43 @@ static Dtype sum_type(Dtype t) {
   return dtype_bits(t) < 32 ? DT_i32 : t;
 }
 
+typedef struct Product {
+  const Node *node;
+  Value *const *index;
+  Value *row, *column; /* NULL: that operand is a vector */
+  int batch;
+  Dtype sum;
+} Product;
+
 /* The batch dims broadcast; a vector has no row, or no column, of the result's. */
-static Value *matmul_operand(Kernel *k, const Value *v, int batch, Value *const *index, Value *row, Value *column) {
+static Value *matmul_operand(Kernel *k, const Product *p, int operand, Value *row, Value *column) {
+  const Value *v = node_in(p->node, operand);
+  Type to = p->node->out[0]->type;
   Value *own[MAX_RANK];
   int rank = v->type->rank, own_batch = rank - 2;
-  for (int i = 0; i < own_batch; i++)
-    own[i] = dim_is(v->type->dim[i], 1) ? kb_index(&k->b, 0) : index[batch - own_batch + i];
+  for (int i = 0; i < own_batch; i++) {
+    int at = p->batch - own_batch + i;
+    own[i] = kernel_broadcast_place(k, v->type->dim[i], to->dim[at], p->index[at]);
+  }
   if (row) own[rank - (column ? 2 : 1)] = row;
   if (column) own[rank - 1] = column;
-  return kernel_pull(k, v, own);
+  return kb_cast(&k->b, kernel_pull(k, v, own), p->sum);
+}
+
+static Value *matmul_term(Kernel *k, void *ctx, Value *i) {
+  const Product *p = ctx;
+  bool ta = p->row && node_bool(p->node, matmul, transa), tb = p->column && node_bool(p->node, matmul, transb);
+  Value *a = matmul_operand(k, p, 0, ta ? i : p->row, ta ? p->row : i);
+  Value *b = matmul_operand(k, p, 1, tb ? p->column : i, tb ? i : p->column);
+  return build_binary(&k->b, OP_mul, a, b);
 }
 
 Value *element_matmul(Kernel *k, const Node *n, int result, Value *const *index) {
-  const Value *x = node_in(n, 0), *w = node_in(n, 1);
-  Type t = n->out[result]->type;
-  bool rows = x->type->rank > 1, columns = w->type->rank > 1;
-  bool ta = rows && node_bool(n, matmul, transa), tb = columns && node_bool(n, matmul, transb);
-  int batch = t->rank - rows - columns;
-  Value *row = rows ? index[batch] : NULL, *column = columns ? index[batch + rows] : NULL;
-  Dim depth = x->type->dim[x->type->rank - (ta ? 2 : 1)];
-  Dtype sum = sum_type(t->dtype);
-  Value *zero = dtype_is_float(sum) ? kb_float(&k->b, sum, 0) : kb_int(&k->b, sum, 0);
-  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, depth), 1, &zero);
-  Value *a = matmul_operand(k, x, batch, index, ta ? f.i : row, ta ? row : f.i);
-  Value *b = matmul_operand(k, w, batch, index, tb ? column : f.i, tb ? f.i : column);
-  Value *product = build_binary(&k->b, OP_mul, kb_cast(&k->b, a, sum), kb_cast(&k->b, b, sum));
-  Value *next = build_binary(&k->b, OP_add, f.carried[0], product);
-  kb_for_end(&k->b, &f, 1, &next);
-  return kernel_narrow(k, f.out[0], t->dtype);
+  Type x = node_in(n, 0)->type, w = node_in(n, 1)->type, t = n->out[result]->type;
+  bool rows = x->rank > 1, columns = w->rank > 1;
+  Product p = {.node = n, .index = index, .batch = t->rank - rows - columns, .sum = sum_type(t->dtype)};
+  p.row = rows ? index[p.batch] : NULL;
+  p.column = columns ? index[p.batch + rows] : NULL;
+  Dim depth = x->dim[x->rank - (rows && node_bool(n, matmul, transa) ? 2 : 1)];
+  return kernel_narrow(k, kernel_fold(k, OP_add, p.sum, kernel_size(k, depth), matmul_term, &p), t->dtype);
 }
