@@ -10,6 +10,7 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "codegen/emit.h"
@@ -29,7 +30,7 @@ struct LlvmModule {
 static const char *refuse_type(const Emitter *e, Type t) {
   if (t && t->kind != TYPE_BUFFER && t->kind != TYPE_SHARED && !llvm_type(e, t))
     return arena_printf(e->arena, "%s is in no register: load bytes, and shift", type_text(e->arena, t));
-  if (t && t->kind == TYPE_BUFFER && !llvm_memory_type(e, t->dtype))
+  if (t && (t->kind == TYPE_BUFFER || t->kind == TYPE_SHARED) && !llvm_memory_type(e, t->dtype))
     return arena_printf(e->arena, "%s is not addressable: say u8, and shift", type_text(e->arena, t));
   return NULL;
 }
@@ -47,6 +48,15 @@ static const char *refuse_node(const void *ctx, const Node *n) {
   return why;
 }
 
+/* It is taken from the thread's stack. */
+static bool check_workgroup_memory(const EmitCheck *c) {
+  int64_t bytes = 0, most = c->target->workgroup_memory;
+  for (const Node *n = c->func->body->first; n; n = n->next)
+    if (n->op == OP_workgroup_memory) bytes += n->out[0]->type->lanes * ((dtype_bits(n->out[0]->type->dtype) + 7) / 8);
+  return bytes <= most || emit_refuse(c, "%" PRId64 " bytes of workgroup memory: %s has %" PRId64, bytes,
+                                      c->target->name, most);
+}
+
 static bool check_kernel(const Emitter *e, Diag *d) {
   EmitCheck c = {.emitter = "llvm", .target = e->target, .func = e->func, .diag = d, .refuse = refuse_node, .ctx = e};
   bool good = true;
@@ -54,6 +64,7 @@ static bool check_kernel(const Emitter *e, Diag *d) {
     const char *why = refuse_type(e, e->func->body->arg[i]->type);
     if (why) good = emit_refuse(&c, "%s", why);
   }
+  good = check_workgroup_memory(&c) && good;
   return emit_check(&c) && good;
 }
 

@@ -393,6 +393,19 @@ static unsigned alignment(const Node *n, int64_t said) {
   return (unsigned)(said ? said : dtype_bits(type_in(n, 0)) / 8);
 }
 
+/* At the function's entry, wherever the node stands: there it is part of the frame. */
+static LLVMValueRef emit_workgroup_memory(Emitter *e, const Node *n) {
+  Type t = n->out[0]->type;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+  LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(LLVMGetBasicBlockParent(here));
+  LLVMValueRef first = LLVMGetFirstInstruction(entry);
+  if (first) LLVMPositionBuilderBefore(e->b, first);
+  LLVMValueRef memory = LLVMBuildAlloca(e->b, LLVMArrayType2(llvm_memory_type(e, t->dtype), (uint64_t)t->lanes), "");
+  LLVMSetAlignment(memory, 64);
+  LLVMPositionBuilderAtEnd(e->b, here);
+  return memory;
+}
+
 static LLVMValueRef emit_load(Emitter *e, const Node *n) {
   Type t = n->out[0]->type;
   LLVMTypeRef type = llvm_vector_of(llvm_memory_type(e, t->dtype), t->lanes);
@@ -450,7 +463,7 @@ static const LlvmRow rows[OP_count] = {
   [OP_lanes_min] = {emit_lanes, no_halves},
   [OP_dot4]  = {emit_dot4, NULL},             [OP_dot2]  = {emit_dot2, NULL},
   [OP_load]  = {emit_load, NULL},             [OP_store] = {emit_store, NULL},
-  [OP_prefetch] = {emit_prefetch, NULL},
+  [OP_prefetch] = {emit_prefetch, NULL},      [OP_workgroup_memory] = {emit_workgroup_memory, NULL},
   [OP_group_id] = {emit_group_id, NULL},      [OP_groups] = {emit_groups, NULL},
   [OP_local_id] = {emit_local_id, NULL},
 };

@@ -7,6 +7,7 @@
 #define V2 FEATURE_sse41
 #define V3 (V2 | FEATURE_avx2 | FEATURE_fma | FEATURE_f16c)
 #define V4 (V3 | FEATURE_avx512f | FEATURE_avx512vl)
+#define X86 .index_bits = 64, .workgroup_memory = 256 << 10, .workgroup = 1, .level1 = 32 << 10
 #define VULKAN .index_bits = 32, .vector_bytes = 16, .workgroup_memory = 16 << 10, .workgroup = 128, .buffers = 8, \
   .argument_bytes = 128
 #define LINUX "x86_64-unknown-linux-gnu"
@@ -15,15 +16,15 @@
 static const Target targets[] = {
   /* name             kind        triple cpu          attributes                    features */
   {"x86-64-v2",       TARGET_CPU, LINUX, "x86-64-v2", "",                           V2,
-    .index_bits = 64, .vector_bytes = 16, .vector_registers = 16, .level1 = 32 << 10, .level2 = 256 << 10, .workgroup = 1},
+    X86, .vector_bytes = 16, .vector_registers = 16, .level2 = 256 << 10},
   {"x86-64-v3",       TARGET_CPU, LINUX, "x86-64-v3", "",                           V3,
-    .index_bits = 64, .vector_bytes = 32, .vector_registers = 16, .level1 = 32 << 10, .level2 = 512 << 10, .workgroup = 1},
+    X86, .vector_bytes = 32, .vector_registers = 16, .level2 = 512 << 10},
   {"x86-64-v4",       TARGET_CPU, LINUX, "x86-64-v4", "",                           V4,
-    .index_bits = 64, .vector_bytes = 64, .vector_registers = 32, .level1 = 32 << 10, .level2 = 1 << 20, .workgroup = 1},
+    X86, .vector_bytes = 64, .vector_registers = 32, .level2 = 1 << 20},
   {"x86-64-v4-vnni",  TARGET_CPU, LINUX, "x86-64-v4", "+avx512vnni",                V4 | FEATURE_avx512vnni,
-    .index_bits = 64, .vector_bytes = 64, .vector_registers = 32, .level1 = 32 << 10, .level2 = 1 << 20, .workgroup = 1},
+    X86, .vector_bytes = 64, .vector_registers = 32, .level2 = 1 << 20},
   {"x86-64-v4-bf16",  TARGET_CPU, LINUX, "x86-64-v4", "+avx512vnni,+avx512bf16",    V4 | FEATURE_avx512vnni | FEATURE_avx512bf16,
-    .index_bits = 64, .vector_bytes = 64, .vector_registers = 32, .level1 = 32 << 10, .level2 = 1 << 20, .workgroup = 1},
+    X86, .vector_bytes = 64, .vector_registers = 32, .level2 = 1 << 20},
   /* What Vulkan 1.2 promises of every device; of buffers it promises four only, WebGPU finds eight everywhere. */
   {"vulkan-1.2",      TARGET_GPU, NULL,  NULL,        NULL,                         0,            VULKAN},
   {"vulkan-1.2-idot", TARGET_GPU, NULL,  NULL,        NULL,                         FEATURE_idot, VULKAN},

@@ -31,7 +31,7 @@ typedef struct Target {
   int vector_bytes;     /* of the widest register; of a GPU, of one invocation's */
   int vector_registers; /* 0: nobody knows */
   int64_t level1, level2; /* bytes of data cache, typically */
-  int64_t workgroup_memory; /* bytes that every device has */
+  int64_t workgroup_memory; /* bytes that every device has; that a CPU keeps on the stack */
   int workgroup;        /* invocations that every device takes; a CPU takes one */
   int buffers;          /* arguments in memory that a kernel takes; 0: any number */
   int argument_bytes;   /* of a kernel's other arguments; 0: any number */

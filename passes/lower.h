@@ -125,6 +125,9 @@ Value *kernel_fold_axes(Kernel *k, Op op, Dtype dtype, Type t, const bool *axes,
 typedef void (*KernelPlace)(Kernel *k, void *ctx, Value **index);
 void kernel_each(Kernel *k, Type t, int from, Value **index, KernelPlace body, void *ctx);
 
+/* How many bytes of memory a kernel of one invocation may ask for with kb_memory(). */
+enum { KERNEL_MEMORY = 256 << 10 };
+
 /* A row of memory of the workgroup: x[i] = f(i) for i < count. */
 void kernel_fill(Kernel *k, Value *memory, Value *count, KernelTerm term, void *ctx);
 

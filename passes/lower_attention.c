@@ -207,7 +207,7 @@ bool lower_attention(Kernel *k, const Node *n) {
  *
  * The columns of the state go their own ways: a workgroup takes some of one head's, through all steps. */
 
-enum { COLUMNS = 16, MAX_KEY = 4096 };
+enum { COLUMNS = 16, MAX_KEY = 1024 };
 
 bool need_constant_key(Module *m, const Node *n) {
   Dim d = node_in(n, 1)->type->dim[3];

@@ -4,16 +4,16 @@
 #include "passes/lower.h"
 
 /* What a row needs is held in memory of the workgroup: the widths between the weights must be known. */
-enum { MAX_WIDTH = 1 << 18 };
-
 typedef enum MoeOperand { X, ROUTER, W1, W2, B1, B2, W3, B3, MIX } MoeOperand;
-
-static bool is_known(Dim d) { return dim_is_const(d) && d->constant <= MAX_WIDTH; }
 
 bool need_constant_experts(Module *m, const Node *n) {
   Type w1 = node_in(n, W1)->type, w2 = node_in(n, W2)->type;
+  const Dim dims[] = {w1->dim[0], w1->dim[0], w1->dim[1], w1->dim[1], w2->dim[2], w2->dim[1]}; /* as moe_of() asks */
+  int64_t left = KERNEL_MEMORY / (dtype_bits(kernel_float(n)) / 8);
   (void)m;
-  return is_known(w1->dim[0]) && is_known(w1->dim[1]) && is_known(w2->dim[1]) && is_known(w2->dim[2]);
+  for (size_t i = 0; i < sizeof dims / sizeof *dims && left >= 0; i++)
+    left = dim_is_const(dims[i]) && dims[i]->constant <= left ? left - dims[i]->constant : -1;
+  return left >= 0;
 }
 
 typedef struct Moe {

@@ -1,13 +1,13 @@
 /* contrib_ops.c -- runs cases of single operators, kept as JSON with comments, and compares their outputs.
  *
- * contrib_ops --via eval [--operands sized|constant|symbolic] [--at-least N] [FILE...]
+ * contrib_ops --via eval|lowered|native [--operands sized|constant|symbolic] [--at-least N] [FILE...]
  *
  * Without files, those of the corpus (LATHE_CORPUS). Fewer than N that pass are a failure, too. Operands are inputs of the
  * model with their sizes; or all but the first are its constants; or all sizes of those with two axes or more are symbols.
  * A file is a list of tests: an operator, its attributes, and cases of inputs and outputs. Each case becomes an ONNX model
  * of one node, which is imported from memory, so that it takes the same way as any model. What the importer refuses is
- * skipped and named with its reason; so are the cases that contradict their operator, which `wrong_cases` lists. Where a
- * test names no opset, `default_opset` is used. */
+ * skipped and named with its reason, and so is what cannot go the way of --via; so are the cases that contradict their
+ * operator, which `wrong_cases` lists. Where a test names no opset, `default_opset` is used. */
 #include <ctype.h>
 #include <glob.h>
 #include <inttypes.h>
@@ -20,6 +20,7 @@
 #include "ir/fatal.h"
 #include "onnx.pb-c.h"
 #include "tolerance.h"
+#include "via.h"
 #include "wire.h"
 
 enum { MAX_TENSORS = 32, SKIPPED_TEST = 77 };
@@ -164,9 +165,14 @@ static Tensor *read_tensor(const json_t *j, const char **why) {
 
 typedef enum Operands { SIZED, CONSTANT, SYMBOLIC } Operands;
 
+typedef struct Way {
+  Via via;
+  Operands operands;
+} Way;
+
 typedef struct Case {
   Arena *arena;
-  Operands operands;
+  Way way;
   const json_t *test;
   int n_in, n_out;
   Tensor *in[MAX_TENSORS], *want[MAX_TENSORS]; /* NULL: left out */
@@ -260,7 +266,7 @@ static char **name_values(Arena *a, const char *what, int n, Tensor *const *t) {
   return name;
 }
 
-static bool is_constant(const Case *c, int i) { return c->operands == CONSTANT && i > 0; }
+static bool is_constant(const Case *c, int i) { return c->way.operands == CONSTANT && i > 0; }
 
 static void add_operands(Case *c, PbGraph *g, char **name) {
   Arena *a = c->arena;
@@ -271,7 +277,7 @@ static void add_operands(Case *c, PbGraph *g, char **name) {
     if (is_constant(c, i))
       g->initializer[g->n_initializer++] = make_constant(a, name[i], c->in[i]);
     else
-      g->input[g->n_input++] = make_value(a, name[i], c->in[i], c->operands == SYMBOLIC);
+      g->input[g->n_input++] = make_value(a, name[i], c->in[i], c->way.operands == SYMBOLIC);
   }
 }
 
@@ -280,7 +286,7 @@ static void add_results(Case *c, PbGraph *g, char **name) {
   g->output = ARENA_ARRAY(a, PbValueInfo *, c->n_out);
   for (int i = 0; i < c->n_out; i++) {
     if (!c->want[i]) continue;
-    g->output[g->n_output++] = make_value(a, name[i], c->want[i], c->operands == SYMBOLIC);
+    g->output[g->n_output++] = make_value(a, name[i], c->want[i], c->way.operands == SYMBOLIC);
   }
 }
 
@@ -372,15 +378,16 @@ static Outcome run_model(Case *c, const char *path, const char *name) {
   Module *m = onnx_import_memory(c->arena, d, path, bytes, size, &(OnnxOptions){.report = &refused});
   if (!m && refused.n) return report(SKIPPED, name, refused.at[0].reason);
   if (!m) return report(FAILED, name, first_error(d));
+  Program *p = via_prepare(c->way.via, m);
+  if (!p) return report(SKIPPED, name, first_error(m->diag));
   Func *f = module_find_func(m, "main");
   Tensor *arg[MAX_TENSORS] = {0}, *result[MAX_TENSORS] = {0};
   for (int i = 0, k = 0; i < c->n_in; i++)
     if (c->in[i] && !is_constant(c, i)) arg[k++] = c->in[i];
-  Evaluator *e = eval_new(m, (EvalOptions){.max_memory = (int64_t)1 << 30});
-  Outcome o = eval_func(e, f, f->body->n_args, arg, result) ? compare_results(f, c, result, name)
-                                                            : report(FAILED, name, first_error(m->diag));
+  Outcome o = via_run(p, f, arg, result) ? compare_results(f, c, result, name)
+                                         : report(FAILED, name, first_error(m->diag));
   for (int i = 0; i < f->n_results; i++) tensor_release(result[i]);
-  eval_free(e);
+  via_free(p);
   module_close(m);
   return o;
 }
@@ -392,9 +399,9 @@ static int read_tensors(const json_t *list, Tensor **t, const char **why) {
   return n;
 }
 
-static Outcome run_case(Operands operands, const json_t *test, const json_t *j, const char *path) {
+static Outcome run_case(Way way, const json_t *test, const json_t *j, const char *path) {
   Arena *a = arena_new();
-  Case c = {.arena = a, .operands = operands, .test = test};
+  Case c = {.arena = a, .way = way, .test = test};
   const char *why = NULL, *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   const char *name = arena_printf(a, "%s: %s: %s", file, text_of(test, "name"), text_of(j, "name"));
   const char *wrong = wrong_case(text_of(test, "name"), text_of(j, "name"));
@@ -409,34 +416,35 @@ static Outcome run_case(Operands operands, const json_t *test, const json_t *j, 
   return o;
 }
 
-static void run_file(Operands operands, const char *path, int count[3]) {
+static void run_file(Way way, const char *path, int count[3]) {
   Arena *a = arena_new();
   json_t *tests = read_json(a, path);
   size_t i, k;
   json_t *test, *j;
   if (!tests) count[FAILED]++;
   json_array_foreach(tests, i, test) {
-    json_array_foreach(json_object_get(test, "cases"), k, j) count[run_case(operands, test, j, path)]++;
+    json_array_foreach(json_object_get(test, "cases"), k, j) count[run_case(way, test, j, path)]++;
   }
   json_decref(tests);
   arena_free(a);
 }
 
-static bool run_corpus(Operands operands, int count[3]) {
+static bool run_corpus(Way way, int count[3]) {
   Arena *a = arena_new();
   const char *corpus = getenv("LATHE_CORPUS");
   const char *pattern = arena_printf(a, "%s/contrib-ops/*.jsonc", corpus && *corpus ? corpus : "../shared/corpus");
   glob_t found;
   bool some = glob(pattern, 0, NULL, &found) == 0;
   if (!some) printf("skipped: there is no %s (set LATHE_CORPUS)\n", pattern);
-  for (size_t i = 0; some && i < found.gl_pathc; i++) run_file(operands, found.gl_pathv[i], count);
+  for (size_t i = 0; some && i < found.gl_pathc; i++) run_file(way, found.gl_pathv[i], count);
   if (some) globfree(&found);
   arena_free(a);
   return some;
 }
 
 static int usage(void) {
-  fputs("usage: contrib_ops --via eval [--operands sized|constant|symbolic] [--at-least N] [FILE...]\n", stderr);
+  fputs("usage: contrib_ops --via eval|lowered|native [--operands sized|constant|symbolic] [--at-least N] [FILE...]\n",
+        stderr);
   return EXIT_USAGE;
 }
 
@@ -451,18 +459,19 @@ static bool read_operands(const char *word, Operands *out) {
 }
 
 int main(int argc, char **argv) {
-  Operands operands = SIZED;
+  Way way = {VIA_COUNT, SIZED};
   int count[3] = {0}, i = 3, at_least = 0;
-  if (argc < 3 || strcmp(argv[1], "--via") != 0 || strcmp(argv[2], "eval") != 0) return usage();
+  if (argc > 2 && strcmp(argv[1], "--via") == 0) way.via = via_find(argv[2]);
+  if (way.via == VIA_COUNT) return usage();
   for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
     if (strcmp(argv[i], "--at-least") == 0)
       at_least = atoi(argv[i + 1]);
-    else if (strcmp(argv[i], "--operands") != 0 || !read_operands(argv[i + 1], &operands))
+    else if (strcmp(argv[i], "--operands") != 0 || !read_operands(argv[i + 1], &way.operands))
       return usage();
   }
   printf("tests that name no opset run under %" PRId64 "\n", default_opset);
-  if (argc == i && !run_corpus(operands, count)) return SKIPPED_TEST;
-  for (; i < argc; i++) run_file(operands, argv[i], count);
+  if (argc == i && !run_corpus(way, count)) return SKIPPED_TEST;
+  for (; i < argc; i++) run_file(way, argv[i], count);
   printf("%d passed, %d failed, %d skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
   if (count[PASSED] < at_least) printf("at least %d were to pass\n", at_least);
   return count[FAILED] || count[PASSED] < at_least ? EXIT_INPUT : EXIT_OK;
