@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/driver.h"
+#include "ir/cost.h"
 #include "ir/eval.h"
 
 /* ---- gathering ---- */

@@ -4,6 +4,7 @@
  * nodes and bound them by a machine's peaks, which such functions do not reach anyhow. */
 #include <math.h>
 
+#include "ir/cost.h"
 #include "ir/eval.h"
 #include "ir/window.h"
 

@@ -7,34 +7,7 @@
 
 #include "ir/interp.h"
 #include "ir/ir.h"
-
-/* A concrete value. Elements are packed as dtype.h says; of an encoded tensor, `data` holds the codes, and `scale` and
- * `zero` the rest. Reference counted, since constants and reshapes share. */
-struct Tensor {
-  int refs;
-  Dtype dtype;
-  bool encoded;
-  Encoding enc;
-  int rank;
-  int64_t dim[MAX_RANK];
-  int64_t count; /* elements */
-  void *data;
-  Tensor *owner; /* whose memory `data` is, when not its own; NULL and !owned: mapped or static memory */
-  bool owned;
-  struct Budget *budget; /* what its own memory counts against, or NULL */
-  Tensor *scale, *zero;
-  struct StateValue *state; /* of a value of state type, which has no data */
-};
-
-/* An instance of a state. Fields are [batch, capacity, row..]; rows are found by state_row(). */
-typedef struct StateValue {
-  State *decl;
-  int64_t *length; /* [batch] */
-  int64_t *first;  /* [batch]: positions before it have been overwritten, and a shorter length brings none back */
-  Tensor **field;
-} StateValue;
-
-typedef struct Evaluator Evaluator;
+#include "ir/tensor.h"
 
 typedef struct EvalOptions {
   int64_t max_memory; /* bytes of tensors alive at once; 0: no bound */
@@ -64,28 +37,6 @@ bool eval_bind(Evaluator *e, const Constant *c, Tensor *value);
 /* One node without regions on given operands (not const, dims or call), for folding. Results are the caller's. */
 bool eval_node(Evaluator *e, const Node *n, Tensor *const *in, Tensor **out);
 
-/* ---- tensors ---- */
-
-/* Zeroed; NULL after an error when the evaluator's memory bound or the size type is exceeded. e may be NULL: no bound. */
-Tensor *tensor_new(Evaluator *e, Dtype t, int rank, const int64_t *dim);
-Tensor *tensor_over(Dtype t, int rank, const int64_t *dim, const void *data); /* borrows static or mapped memory */
-Tensor *tensor_like(Evaluator *e, Type concrete);
-Tensor *tensor_view(Tensor *t, int rank, const int64_t *dim); /* the same elements in another shape: shares the memory */
-Tensor *tensor_ref(Tensor *t);
-void tensor_release(Tensor *t);
-Type tensor_type(Module *m, const Tensor *t);
-static inline double tensor_f(const Tensor *t, int64_t i) { return dtype_get_f(t->dtype, t->data, i); }
-static inline int64_t tensor_i(const Tensor *t, int64_t i) { return dtype_get_i(t->dtype, t->data, i); }
-/* n numbers from element `from` on, and back, rounded to the tensor's type; reading decodes. */
-void tensor_read_f(const Tensor *t, int64_t from, int64_t n, double *to);
-void tensor_write_f(Tensor *t, int64_t from, int64_t n, const double *v);
-/* An encoded tensor's number at i: scale * (code - zero). */
-double tensor_decoded(const Tensor *t, int64_t i);
-
-/* A fresh, empty state, and a copy; NULL after an error. */
-Tensor *tensor_state(Evaluator *e, State *s);
-Tensor *tensor_state_copy(Evaluator *e, const StateValue *s);
-
 /* ---- what an op's eval_<name> gets ---- */
 
 struct EvalCall {
@@ -108,26 +59,5 @@ Tensor *eval_doubles(EvalCall *c, const Tensor *t);
 
 /* Reports at the node's place and returns false. */
 bool eval_error(EvalCall *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* ---- scalars: shared by eval_elementwise, the kernel interpreter and folding ---- */
-
-/* One element of an elementwise op. `in` are the operands' bits in types `t_in`; the result's bits are in `t_out`. The
- * node gives the attributes. */
-uint64_t scalar_apply(const Node *n, int n_in, const Dtype *t_in, const uint64_t *in, Dtype t_out);
-
-/* The same for a run of elements: in[k] has `count` of them, at most SCALAR_BLOCK. */
-enum { SCALAR_BLOCK = 256 };
-void scalar_block(const Node *n, int n_in, const Dtype *t_in, const uint64_t *const *in, Dtype t_out, uint64_t *out,
-                  int count);
-
-/* ---- cost ---- */
-
-/* What a node does for the current values of its types' dims: by value, so exact for static shapes; symbols count as
- * their capacity or, without one, as 1. */
-struct Cost {
-  double flops;
-  double bytes_read, bytes_written;
-};
-void cost_node(const Node *n, Cost *c);
 
 #endif

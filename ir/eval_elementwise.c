@@ -1,6 +1,7 @@
 /* eval_elementwise.c -- elementwise ops on tensors: broadcasting around runs of scalar_block(). */
 #include "ir/eval.h"
 #include "ir/fatal.h"
+#include "ir/scalar.h"
 
 enum { MAX_SIDES = 3 };
 

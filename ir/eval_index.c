@@ -3,6 +3,7 @@
 
 #include "ir/fatal.h"
 #include "ir/move.h"
+#include "ir/scalar.h"
 
 /* Index i of a list, counted from the front of an axis of size d. */
 static bool index_at(EvalCall *c, const Tensor *indices, int64_t i, int64_t d, int64_t *out) {

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 
 #include "ir/checked.h"
-#include "ir/eval.h"
+#include "ir/tensor.h"
 #include "ir/fatal.h"
 
 bool infer_error(Infer *c, const char *fmt, ...) {

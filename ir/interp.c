@@ -11,6 +11,7 @@
 #include "ir/eval.h"
 #include "ir/fatal.h"
 #include "ir/interp_memory.h"
+#include "ir/scalar.h"
 
 enum { MAX_INVOCATIONS = 1 << 16, MAX_REGISTER_BYTES = 1 << 30 };
 

@@ -6,6 +6,7 @@
 
 #include "ir/eval.h"
 #include "ir/fatal.h"
+#include "ir/scalar.h"
 
 /* ---- floats ---- */
 

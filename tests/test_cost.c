@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ir/cost.h"
 #include "ir/eval.h"
 #include "ir/text.h"
 
