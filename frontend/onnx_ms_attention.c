@@ -16,7 +16,7 @@ static bool refuse_operand(OnnxCall *c, int i, const char *name) {
 
 static bool positive(OnnxCall *c, const char *name, int64_t *out) {
   *out = onnx_int(c, name, 0);
-  return *out > 0 || onnx_invalid(c, "%s is %lld", name, (long long)*out);
+  return (*out > 0 && *out < 1 << 20) || onnx_invalid(c, "%s is %lld", name, (long long)*out);
 }
 
 /* Columns from..to of the last axis. */

@@ -54,6 +54,8 @@ bool infer_rope(Infer *c) {
   if (!infer_shape(c, &l, 1, "cos", table) || !infer_shape(c, &l, 2, "sin", table) ||
       !infer_shape(c, &l, 3, "positions", "b~s"))
     return false;
+  for (int i = 0; i < c->in[1]->rank; i++) /* of the batch, one could be 1 and the other not */
+    if (!infer_same_dim(c, c->in[1]->dim[i], c->in[2]->dim[i], "a size of cos and sin")) return false;
   c->out[0] = c->in[0];
   return true;
 }
