@@ -1,9 +1,11 @@
-/* fuzz_onnx.c -- a fuzz target: any bytes are a model or an error; a model verifies, and its text reads back as the same. */
+/* fuzz_onnx.c -- a fuzz target: any bytes are a model or an error; a model verifies, its text reads back as the
+ * same, and it can be evaluated. */
 #include "frontend/onnx.h"
 #include "ir/fatal.h"
 #include "ir/verify.h"
 #include "mutate.h"
 #include "round_trip.h"
+#include "try_eval.h"
 
 /* What comes from the file and is not tensors' contents counts 128-fold; that they are counted here, too, leaves the bound
  * looser than what is promised by their size alone. */
@@ -19,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check_memory(a, size);
   if (m) {
     check_round_trip(a, m);
+    try_eval(m, m->funcs.at[0]);
     module_close(m);
   }
   arena_free(a);
