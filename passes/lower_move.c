@@ -83,6 +83,7 @@ Value *element_slice(Kernel *k, const Node *n, int result, Value *const *index) 
   for (int i = 0; i < count; i++) {
     int axis = has_axes ? axis_of(axes[i]->constant, t->rank) : i;
     int64_t by = has_steps ? step[i]->constant : 1;
+    if (by == INT64_MIN) by++; /* as far: there is one element at most */
     Value *first = slice_start(k, start[i], from->dim[axis], by < 0);
     own[axis] = by < 0 ? kb_sub(&k->b, first, kb_mul(&k->b, index[axis], kb_index(&k->b, -by)))
                        : kb_add(&k->b, first, kb_mul(&k->b, index[axis], kb_index(&k->b, by)));
