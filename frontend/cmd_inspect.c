@@ -11,10 +11,27 @@
 
 typedef struct Summary {
   int64_t parameters, parameter_bytes;
+  int constants;
   int count[OP_count];
   int nodes;
   Cost cost;
 } Summary;
+
+/* Weights have names; but small ones are literals, among which only floats of several numbers are taken for weights. */
+static bool is_weight(const Constant *c) {
+  int64_t bytes;
+  if (c->name) return true;
+  return dtype_is_float(c->type->dtype) && constant_size(c, &bytes) && bytes > dtype_bits(c->type->dtype) / 8;
+}
+
+static void count_constant(Summary *s, const Constant *c) {
+  int64_t bytes, n = 1;
+  if (!is_weight(c)) return;
+  for (int k = 0; k < c->type->rank; k++) n *= dim_is_const(c->type->dim[k]) ? c->type->dim[k]->constant : 1;
+  s->constants++;
+  s->parameters += n;
+  if (constant_size(c, &bytes)) s->parameter_bytes += bytes;
+}
 
 /* A branch counts whole, a loop's body once: how often it runs is the data's to say. */
 static void count_block(Summary *s, const Block *b) {
@@ -25,25 +42,17 @@ static void count_block(Summary *s, const Block *b) {
     s->cost.flops += c.flops;
     s->cost.bytes_read += c.bytes_read;
     s->cost.bytes_written += c.bytes_written;
+    Constant *k = n->op == OP_const ? node_attr(n, attr_slot(const, value))->constant : NULL;
+    if (k && !k->name) count_constant(s, k);
     s->count[n->op]++;
     s->nodes++;
     for (int i = 0; i < n->n_regions; i++) count_block(s, n->region[i]);
   }
 }
 
-static void count_constants(Summary *s, const Module *m) {
-  for (int i = 0; i < m->constants.n; i++) {
-    const Constant *c = m->constants.at[i];
-    int64_t bytes, n = 1;
-    for (int k = 0; k < c->type->rank; k++) n *= dim_is_const(c->type->dim[k]) ? c->type->dim[k]->constant : 1;
-    s->parameters += n;
-    if (constant_size(c, &bytes)) s->parameter_bytes += bytes;
-  }
-}
-
 static Summary summarise(const Module *m) {
   Summary s = {0};
-  count_constants(&s, m);
+  for (int i = 0; i < m->constants.n; i++) count_constant(&s, m->constants.at[i]);
   for (int i = 0; i < m->funcs.n; i++) count_block(&s, m->funcs.at[i]->body);
   return s;
 }
@@ -74,7 +83,7 @@ static void show_func(Driver *d, const Func *f) {
 static void show(Driver *d, const Module *m) {
   Summary s = summarise(m);
   for (int i = 0; i < m->funcs.n; i++) show_func(d, m->funcs.at[i]);
-  printf("weights  %" PRId64 " numbers in %d constants, %.1f kB\n", s.parameters, m->constants.n, (double)s.parameter_bytes / 1e3);
+  printf("weights  %" PRId64 " numbers in %d constants, %.1f kB\n", s.parameters, s.constants, (double)s.parameter_bytes / 1e3);
   printf("cost     %.6g flops, %.6g bytes read, %.6g written\n", s.cost.flops, s.cost.bytes_read, s.cost.bytes_written);
   printf("nodes    %d\n", s.nodes);
   for (int i = 0; i < OP_count; i++)

@@ -40,6 +40,7 @@ typedef struct Frame {
   Tensor **slot;
   int64_t *symbol; /* current values, -1: not bound */
   int n_symbols;
+  const Block *entering; /* whose arguments are being checked, or NULL */
   VEC(int) bound; /* the symbols in the order in which they were bound: leaving a region unbinds its own */
 } Frame;
 
@@ -171,9 +172,16 @@ static const char *type_now(Frame *f, Type t) {
   return arena_printf(m->arena, " (now %s)", type_text(m->arena, type_with_dims(m->types, t, t->rank, dim)));
 }
 
+/* "argument 1 (`mask`)", of a function's own block. */
+static const char *what_text(const Frame *f, const char *what, int i) {
+  Arena *a = f->e->module->arena;
+  bool named = f->entering && i < f->entering->n_args && f->entering->arg[i]->name;
+  return named ? arena_printf(a, "%s %d (`%s`)", what, i, f->entering->arg[i]->name) : arena_printf(a, "%s %d", what, i);
+}
+
 static bool mismatch(Frame *f, Type t, const Tensor *x, const char *what, int i) {
   Evaluator *e = f->e;
-  return eval_blame(e, "%s %d is %s, and is declared %s%s", what, i, shown(e, x), type_text(e->module->arena, t),
+  return eval_blame(e, "%s is %s, and is declared %s%s", what_text(f, what, i), shown(e, x), type_text(e->module->arena, t),
                     t->kind == TYPE_TENSOR ? type_now(f, t) : "");
 }
 
@@ -200,7 +208,9 @@ static bool match_values(Frame *f, int n, const Type *type, Tensor *const *x, co
 static bool enter_block(Frame *f, const BlockPlan *plan, int n, Tensor **x, const char *what) {
   const Block *b = plan->block;
   bool ok = n == b->n_args || eval_blame(f->e, "has %d %ss, and takes %d", n, what, b->n_args);
+  f->entering = b;
   ok = ok && match_values(f, n, plan->type, x, what);
+  f->entering = NULL;
   for (int i = 0; i < n; i++) {
     if (ok)
       f->slot[b->arg[i]->number] = x[i];
