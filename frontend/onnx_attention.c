@@ -99,17 +99,25 @@ static Value *lengthen_mask(Builder *b, Value *mask, const Attend *a) {
   return b_concat(b, mask, b_expand(b, no, last + 1, d), last);
 }
 
-static void read_positions(OnnxCall *c, Attend *a, const Value *past, Value *lengths) {
+/* A bound on how far a query sees; what is farther than any sequence is none: -1. */
+static bool read_bound(OnnxCall *c, const char *name, int64_t *out) {
+  *out = onnx_int(c, name, -1);
+  if (*out > INT32_MAX) *out = -1;
+  return *out >= -1 || onnx_invalid(c, "%s is %lld", name, (long long)*out);
+}
+
+static bool read_positions(OnnxCall *c, Attend *a, const Value *past, Value *lengths) {
   Builder *b = c->b;
-  int64_t left = onnx_int(c, "left_window_size", -1);
+  int64_t left;
+  if (!read_bound(c, "left_window_size", &left) || !read_bound(c, "right_window_size", &a->ahead)) return false;
   a->causal = onnx_flag(c, "is_causal", 0);
   a->window = left + 1; /* the key at the query's own position counts here */
-  a->ahead = onnx_int(c, "right_window_size", -1);
   a->lengths = lengths;
   if (past)
     a->offsets = b_size_vector(b, b_dim(b, past, 2));
   else if (lengths)
     a->offsets = b_sub(b, lengths, b_size_vector(b, b_dim(b, a->q, 2)));
+  return true;
 }
 
 /* softmax of the scores in the type asked for; a row that sees nothing is 0. */
@@ -139,7 +147,7 @@ bool onnx_import_attention(OnnxCall *c) {
   if (!past_k != !past_v) return onnx_invalid(c, "past_key and past_value come together");
   if (past_k && lengths) return onnx_invalid(c, "nonpad_kv_seqlen and a past exclude each other");
   Builder *b = c->b;
-  read_positions(c, &a, past_k, lengths);
+  if (!read_positions(c, &a, past_k, lengths)) return false;
   a.k = b_append(b, past_k, a.k);
   a.v = b_append(b, past_v, a.v);
   a.bias = lengthen_mask(b, onnx_in(c, 3), &a);

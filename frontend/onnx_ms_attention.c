@@ -1,6 +1,4 @@
 /* onnx_ms_attention.c -- importers of ONNX Runtime's attention operators. */
-#include <string.h>
-
 #include "frontend/onnx_attention.h"
 
 /* ---- shared ---- */
@@ -14,9 +12,9 @@ static bool refuse_operand(OnnxCall *c, int i, const char *name) {
   return !onnx_in(c, i) || onnx_refuse(c, "export without shared or quantised buffers", "operand %s", name);
 }
 
-static bool positive(OnnxCall *c, const char *name, int64_t *out) {
+static bool read_count(OnnxCall *c, const char *name, int64_t *out) {
   *out = onnx_int(c, name, 0);
-  return (*out > 0 && *out < 1 << 20) || onnx_invalid(c, "%s is %lld", name, (long long)*out);
+  return (*out > 0 && *out <= 1 << 20) || onnx_invalid(c, "%s is %lld", name, (long long)*out);
 }
 
 /* Columns from..to of the last axis. */
@@ -27,34 +25,47 @@ static Value *item(Builder *b, Value *x, int axis, int64_t i) {
   return b_squeeze(b, b_slice(b, x, axis, b_size(b, i), b_size(b, i + 1)), axis);
 }
 
-static Value *nonzero(Builder *b, Value *x) { return build_cast(b, x, DT_bool); }
+/* A mask with one number a sequence: [b] lengths, or [2b] ends, then starts. Gives which keys stand behind the start, or
+ * NULL where there is none. */
+static bool read_lengths_mask(OnnxCall *c, Attend *a, Value *mask, Value **keep) {
+  Builder *b = c->b;
+  Dim batch = b_dim(b, a->q, 0), twice = b_size_mul(b, b_size(b, 2), batch), one = b_size(b, 1);
+  bool starts = b_dim(b, mask, 0) == twice;
+  if (!starts && b_dim(b, mask, 0) != batch)
+    return onnx_refuse(c, "use a mask [batch, length]",
+                       "a vector for a mask that is not known to be [batch] or [2*batch]");
+  a->lengths = b_slice(b, mask, 0, b_size(b, 0), batch);
+  if (!starts) return true;
+  const Dim d[] = {batch, one, one, one};
+  Value *from = b_reshape(b, build_cast(b, b_slice(b, mask, 0, batch, twice), DT_i64), 4, d);
+  *keep = build_binary(b, OP_le, from, b_iota(b, b_dim(b, a->k, 2)));
+  return true;
+}
 
-/* A padding mask becomes lengths where it is a count a sequence, else a bias of 0 and mask_filter_value. The masks that
- * there are: [b] lengths, [2b] ends then starts, [b,t], [b,s,t], [b,1,max,max]. */
+/* A mask with a number for each key: [b,t], [b,s,t], or the rows behind the past and the first columns of [b,1,max,max]. */
+static Value *keys_mask(Builder *b, const Attend *a, Value *mask) {
+  Dim t = b_dim(b, a->k, 2), past = b_size_sub(b, t, b_dim(b, a->q, 2)), one = b_size(b, 1);
+  const Dim d[] = {b_dim(b, mask, 0), one, one, b_dim(b, mask, 1)};
+  if (b_rank(mask) == 2)
+    mask = b_reshape(b, mask, 4, d);
+  else if (b_rank(mask) == 3)
+    mask = b_unsqueeze(b, mask, 1);
+  else
+    mask = b_slice(b, b_slice(b, mask, 2, past, t), 3, b_size(b, 0), t);
+  return build_cast(b, mask, DT_bool);
+}
+
+/* A padding mask becomes lengths, or a bias of 0 and mask_filter_value. */
 static bool read_mask(OnnxCall *c, Attend *a, Value *mask) {
   Builder *b = c->b;
-  if (!mask) return true;
-  Dim batch = b_dim(b, a->q, 0), s = b_dim(b, a->q, 2), t = b_dim(b, a->k, 2), one = b_size(b, 1);
   Value *keep = NULL;
-  if (b_rank(mask) == 1) {
-    bool starts = b_dim(b, mask, 0) == b_size_mul(b, b_size(b, 2), batch);
-    if (!starts && b_dim(b, mask, 0) != batch)
-      return onnx_refuse(c, "use a mask [batch, length]", "a mask of 3*batch+2 sizes");
-    a->lengths = b_slice(b, mask, 0, b_size(b, 0), batch);
-    if (!starts) return true;
-    const Dim d[] = {batch, one, one, one};
-    Value *from =
-        b_reshape(b, build_cast(b, b_slice(b, mask, 0, batch, b_size_mul(b, b_size(b, 2), batch)), DT_i64), 4, d);
-    keep = build_binary(b, OP_le, from, b_iota(b, t));
-  } else if (b_rank(mask) == 2) {
-    const Dim d[] = {b_dim(b, mask, 0), one, one, b_dim(b, mask, 1)};
-    keep = nonzero(b, b_reshape(b, mask, 4, d));
-  } else if (b_rank(mask) == 3) {
-    keep = nonzero(b, b_unsqueeze(b, mask, 1));
-  } else {
-    Dim past = b_size_sub(b, t, s);
-    keep = nonzero(b, b_slice(b, b_slice(b, mask, 2, past, t), 3, b_size(b, 0), t));
-  }
+  if (!mask) return true;
+  if (b_rank(mask) < 1 || b_rank(mask) > 4) return onnx_invalid(c, "the mask has rank %d", b_rank(mask));
+  if (b_rank(mask) > 1)
+    keep = keys_mask(b, a, mask);
+  else if (!read_lengths_mask(c, a, mask, &keep))
+    return false;
+  if (!keep) return true;
   Value *bias = b_where(b, keep, b_num(b, a->q, 0), b_num(b, a->q, onnx_float(c, "mask_filter_value", -10000)));
   a->bias = a->bias ? b_add(b, a->bias, bias) : bias;
   return b_typed(a->bias);
@@ -75,6 +86,7 @@ static bool projection_widths(OnnxCall *c, int64_t heads, Dim width[3]) {
   int n = onnx_ints(c, "qkv_hidden_sizes", &v);
   if (n && n != 3) return onnx_invalid(c, "qkv_hidden_sizes has %d numbers, not 3", n);
   for (int i = 0; i < 3; i++) {
+    if (n && v[i] < 1) return onnx_invalid(c, "qkv_hidden_sizes has %lld", (long long)v[i]);
     width[i] = n ? b_size(b, v[i]) : b_size_div(b, b_dim(b, c->in[1], 1), 3);
     if (dim_is_const(width[i]) && width[i]->constant % heads)
       return onnx_invalid(c, "%lld columns do not divide into %lld heads", (long long)width[i]->constant,
@@ -86,7 +98,7 @@ static bool projection_widths(OnnxCall *c, int64_t heads, Dim width[3]) {
 bool onnx_import_ms_attention(OnnxCall *c) {
   int64_t heads;
   Dim width[3];
-  if (!positive(c, "num_heads", &heads) || !refuse_if_set(c, "do_rotary", 0) ||
+  if (!read_count(c, "num_heads", &heads) || !refuse_if_set(c, "do_rotary", 0) ||
       !refuse_if_set(c, "past_present_share_buffer", 0) || !refuse_operand(c, 6, "past_sequence_length"))
     return false;
   Builder *b = c->b;
@@ -134,14 +146,17 @@ static bool read_qkv(OnnxCall *c, Attend *a, int64_t heads) {
   bool all = b_rank(q) == 5, pairs = k && b_rank(k) == 5;
   if ((all || pairs) && bias) return onnx_refuse(c, NULL, "a bias with packed operands");
   if (all) {
-    a->q = packed_part(b, q, 0), a->k = packed_part(b, q, 1), a->v = packed_part(b, q, 2);
+    a->q = packed_part(b, q, 0);
+    a->k = packed_part(b, q, 1);
+    a->v = packed_part(b, q, 2);
     return true;
   }
   if (!onnx_need_rank(c, q, 3, "query")) return false;
   if (!k) return onnx_invalid(c, "key is missing");
   a->q = b_split_heads(b, add_bias(b, q, bias, &at), heads);
   if (pairs) {
-    a->k = packed_part(b, k, 0), a->v = packed_part(b, k, 1);
+    a->k = packed_part(b, k, 0);
+    a->v = packed_part(b, k, 1);
     return true;
   }
   if (!v) return onnx_invalid(c, "value is missing");
@@ -155,7 +170,7 @@ static bool read_qkv(OnnxCall *c, Attend *a, int64_t heads) {
 bool onnx_import_ms_multi_head_attention(OnnxCall *c) {
   int64_t heads;
   Attend a = {.bias = onnx_in(c, 5), .causal = onnx_flag(c, "unidirectional", 0), .ahead = -1};
-  if (!positive(c, "num_heads", &heads) || !refuse_operand(c, 8, "past_sequence_length") ||
+  if (!read_count(c, "num_heads", &heads) || !refuse_operand(c, 8, "past_sequence_length") ||
       !refuse_operand(c, 9, "cache_indirection") || !read_qkv(c, &a, heads))
     return false;
   if (onnx_wants(c, 3)) return onnx_refuse(c, NULL, "the scores are asked for");
@@ -248,7 +263,7 @@ static bool grouped_is_supported(OnnxCall *c) {
 }
 
 static bool grouped_operands(OnnxCall *c, Grouped *g) {
-  if (!positive(c, "num_heads", &g->heads) || !positive(c, "kv_num_heads", &g->kv_heads)) return false;
+  if (!read_count(c, "num_heads", &g->heads) || !read_count(c, "kv_num_heads", &g->kv_heads)) return false;
   if (!onnx_need_rank(c, c->in[0], 3, "query")) return false;
   if (!onnx_in(c, 5) || !onnx_in(c, 6)) return onnx_invalid(c, "seqlens_k and total_sequence_length are needed");
   if (!onnx_in(c, 1) != !onnx_in(c, 2)) return onnx_invalid(c, "key and value come together");

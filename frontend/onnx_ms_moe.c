@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/onnx_packed.h"
+#include "ir/checked.h"
 
 typedef struct Experts {
   Value *w1, *w2, *w3, *b1, *b2, *b3, *mix;
@@ -57,9 +58,10 @@ static Value *quantised(OnnxCall *c, Value *bytes, Value *scales, Value *zeros, 
   Builder *b = c->b;
   if (!scales) return onnx_invalid(c, "scales are missing"), NULL;
   if (zeros && b_rank(zeros) < 2) return onnx_invalid(c, "zero points have rank %d", b_rank(zeros)), NULL;
-  k = k * (8 / bits);
+  if (group < 0 || group > 1 << 30 || !checked_mul(k, 8 / bits, &k))
+    return onnx_invalid(c, "block_size is %lld, over %lld bytes", (long long)group, (long long)k), NULL;
   const Dim e = b_dim(b, bytes, 0), n = b_dim(b, bytes, 1), d[] = {e, n, b_size(b, k)};
-  Dim blocks[] = {e, n, b_size(b, group > 0 ? (k + group - 1) / group : 1)};
+  Dim blocks[] = {e, n, b_size(b, group > 0 ? k / group + (k % group != 0) : 1)};
   Value *codes = b_codes(b, bytes, bits, 3, d);
   if (zeros) {
     Dim filled[MAX_RANK];

@@ -1,4 +1,5 @@
 /* onnx_nn.c -- importers of products, convolutions, pools and normalisations. */
+#include <math.h>
 #include <string.h>
 
 #include "frontend/onnx_build.h"
@@ -10,7 +11,7 @@ bool onnx_import_matmul(OnnxCall *c) { return onnx_result(c, b_matmul(c->b, c->i
 /* x * factor, for integers only where the factor is one. */
 static bool times(OnnxCall *c, Value **x, const char *name) {
   double v = onnx_float(c, name, 1);
-  if (dtype_is_int(b_dtype(*x)) && v != (double)(int64_t)v)
+  if (dtype_is_int(b_dtype(*x)) && v != trunc(v))
     return onnx_refuse(c, NULL, "%s is %g, the operands are integers", name, v);
   *x = b_mul_num(c->b, *x, v);
   return true;
@@ -43,7 +44,7 @@ static bool window_list(OnnxCall *c, const char *name, int n, int64_t dflt, int6
   if (onnx_has(c, name) && got != n) return onnx_invalid(c, "%s has %d numbers, not %d", name, got, n);
   for (int i = 0; i < n; i++) {
     out[i] = got ? v[i] : dflt;
-    if (out[i] < 0) return onnx_refuse(c, NULL, "%s has a negative number", name);
+    if (out[i] < 0 || out[i] > INT32_MAX) return onnx_refuse(c, NULL, "%s has %lld", name, (long long)out[i]);
   }
   return true;
 }
