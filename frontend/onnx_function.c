@@ -50,6 +50,7 @@ bool onnx_import_call(OnnxCall *c, const PbFunction *f) {
   frame->opset = f->opset_import;
   frame->prefix = arena_printf(imp->arena, "%s/", onnx_text(c->b->loc.name));
   OnnxScope *s = onnx_scope_new(imp, NULL, frame, c->b->block);
+  s->graphs = c->node->scope->graphs;
   bool ok = true;
   for (size_t i = 0; i < f->n_input; i++) ok &= onnx_bind(imp, s, c->b->loc, f->input[i], onnx_in(c, (int)i));
   if (!ok) return false;

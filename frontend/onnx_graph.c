@@ -270,6 +270,8 @@ bool onnx_import_subgraph(OnnxCall *c, const PbGraph *g, Block *block, int n_in,
                           Value **out) {
   OnnxImporter *imp = c->importer;
   OnnxScope *s = onnx_scope_new(imp, c->node->scope, c->node->scope->frame, block);
+  s->graphs = c->node->scope->graphs + 1;
+  if (s->graphs > ONNX_MAX_GRAPHS) return onnx_invalid(c, "graphs are nested more than %d deep", ONNX_MAX_GRAPHS);
   if ((size_t)n_in != g->n_input)
     return onnx_invalid(c, "graph `%s` has %zu inputs, and %d are given", onnx_text(g->name), g->n_input, n_in);
   if ((size_t)n_out != g->n_output)

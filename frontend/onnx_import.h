@@ -23,6 +23,10 @@ typedef Lathe__Onnx__DimensionProto PbDimension;
 /* Lists that are searched by name from the start; real ones have up to twenty. */
 enum { ONNX_MAX_ATTRIBUTES = 100, ONNX_MAX_OPSETS = 100 };
 
+/* Graphs within graphs, those of functions' bodies counted where they are called: each is up to two blocks of the text
+ * form, which nests 64 deep. */
+enum { ONNX_MAX_GRAPHS = 30 };
+
 /* What a protobuf string that is absent reads as. */
 static inline const char *onnx_text(const char *s) { return s ? s : ""; }
 
@@ -48,6 +52,7 @@ typedef struct OnnxScope {
   struct OnnxScope *outer; /* whose names are seen too; NULL for the model's graph and for functions */
   const OnnxFrame *frame;
   Block *block;
+  int graphs;   /* around this one */
   StrMap names; /* to OnnxBinding */
 } OnnxScope;
 

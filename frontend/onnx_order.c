@@ -13,6 +13,12 @@ typedef struct Order {
   int *node_index;  /* 0, 1, 2, ...: what `maker` points into */
 } Order;
 
+/* The names that a subgraph defines, and those of the graphs around it within the node. */
+typedef struct Inner {
+  StrMap names;
+  const struct Inner *outer;
+} Inner;
+
 typedef struct EachInput {
   Order *o;
   int user;
@@ -20,7 +26,9 @@ typedef struct EachInput {
   bool link;  /* note the users, too */
 } EachInput;
 
-static void see_input(EachInput *e, const char *name) {
+static void see_input(EachInput *e, const Inner *inner, const char *name) {
+  for (; inner; inner = inner->outer)
+    if (strmap_get(&inner->names, name)) return;
   const int *maker = *name ? strmap_get(&e->o->maker, name) : NULL;
   if (!maker) return;
   e->early |= *maker >= e->user;
@@ -29,14 +37,24 @@ static void see_input(EachInput *e, const char *name) {
   vec_push(e->o->scratch, &e->o->users[*maker], e->user);
 }
 
-/* A node uses what its subgraphs use; names of their own are not told apart here, which at worst orders too much. The
- * scanner bounds the depth. */
-static void each_input(EachInput *e, const PbNode *n) {
-  for (size_t i = 0; i < n->n_input; i++) see_input(e, n->input[i]);
+static void declare_inner(EachInput *e, Inner *inner, const PbGraph *g) {
+  Arena *a = e->o->scratch;
+  for (size_t i = 0; i < g->n_input; i++) strmap_add(a, &inner->names, onnx_text(g->input[i]->name), inner);
+  for (size_t i = 0; i < g->n_initializer; i++) strmap_add(a, &inner->names, onnx_text(g->initializer[i]->name), inner);
+  for (size_t i = 0; i < g->n_node; i++)
+    for (size_t k = 0; k < g->node[i]->n_output; k++) strmap_add(a, &inner->names, g->node[i]->output[k], inner);
+}
+
+/* A node uses what its subgraphs use and do not define. The scanner bounds the depth. */
+static void each_input(EachInput *e, const Inner *outer, const PbNode *n) {
+  for (size_t i = 0; i < n->n_input; i++) see_input(e, outer, n->input[i]);
   for (size_t i = 0; i < n->n_attribute; i++) {
     const PbGraph *g = n->attribute[i]->g;
-    for (size_t k = 0; g && k < g->n_node; k++) each_input(e, g->node[k]);
-    for (size_t k = 0; g && k < g->n_output; k++) see_input(e, onnx_text(g->output[k]->name));
+    if (!g) continue;
+    Inner inner = {.outer = outer};
+    declare_inner(e, &inner, g);
+    for (size_t k = 0; k < g->n_node; k++) each_input(e, &inner, g->node[k]);
+    for (size_t k = 0; k < g->n_output; k++) see_input(e, &inner, onnx_text(g->output[k]->name));
   }
 }
 
@@ -58,7 +76,7 @@ static bool in_order(Order *o, PbNode *const *node, bool link) {
   bool early = false;
   for (int i = 0; i < o->n; i++) {
     EachInput e = {.o = o, .user = i, .link = link};
-    each_input(&e, node[i]);
+    each_input(&e, NULL, node[i]);
     early |= e.early;
   }
   return !early;

@@ -350,6 +350,60 @@ static Wire function_model(int n, Wire *f) {
   return m;
 }
 
+static Wire branch(const char *name, Wire node) {
+  Wire g = {0}, out = {0}, a = {0};
+  wire_string(&out, 1, "o");
+  wire_message(&g, 1, node);
+  wire_message(&g, 12, out);
+  wire_string(&a, 1, name);
+  wire_message(&a, 6, g);
+  wire_int(&a, 20, 5);
+  return a;
+}
+
+/* A call within twelve branches of a condition that is not known. */
+static Wire call_in_branches(const char *name) {
+  Wire n = call_of(name, "a c", "o");
+  for (int i = 0; i < 12; i++) {
+    Wire outer = wire_node("If", "c", "o");
+    wire_message(&outer, 5, branch("then_branch", n));
+    wire_message(&outer, 5, branch("else_branch", wire_node("Identity", "a", "o")));
+    n = outer;
+  }
+  return n;
+}
+
+static Wire branching_function(const char *name, const char *next) {
+  Wire f = {0};
+  wire_string(&f, 1, name);
+  wire_words(&f, 4, "a c");
+  wire_string(&f, 5, "o");
+  wire_message(&f, 7, *next ? call_in_branches(next) : wire_node("Abs", "a", "o"));
+  wire_message(&f, 9, wire_opset("", 17));
+  wire_string(&f, 10, "local");
+  return f;
+}
+
+/* The file nests less than is allowed; what it says, when calls are replaced by bodies, does not. */
+static void test_nested_calls(void) {
+  for (int n = 2; n < 6; n++) {
+    Wire g = {0};
+    wire_message(&g, 1, call_of("F0", "x c", "y"));
+    wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 1, four));
+    wire_message(&g, 11, wire_value("c", WIRE_BOOL, 0, NULL));
+    wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 1, four));
+    Wire m = wire_model(g);
+    wire_message(&m, 8, wire_opset("local", 1));
+    for (int i = 0; i <= n; i++) {
+      char name[8], next[8] = "";
+      snprintf(name, sizeof name, "F%d", i);
+      if (i < n) snprintf(next, sizeof next, "F%d", i + 1);
+      wire_message(&m, 25, branching_function(name, next));
+    }
+    expect("nested calls", m, NULL, n * 12 > 30 ? "graphs are nested more than 30 deep" : NULL);
+  }
+}
+
 static void test_functions(void) {
   Wire f[64];
   f[0] = function_of("F0", wire_node("Abs", "a", "b"));
@@ -466,6 +520,7 @@ int main(void) {
   test_graphs();
   test_inputs();
   test_functions();
+  test_nested_calls();
   test_wire();
   test_truncation();
   test_external_without_openat2();
