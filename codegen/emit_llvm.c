@@ -8,22 +8,14 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/Target.h>
-#include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "codegen/emit.h"
 #include "codegen/llvm_builder.h"
+#include "codegen/llvm_module.h"
 #include "ir/fatal.h"
-
-struct LlvmModule {
-  const Target *target;
-  LLVMContextRef context;
-  LLVMModuleRef module;
-  LLVMTargetMachineRef machine;
-  LLVMMemoryBufferRef object; /* or NULL */
-};
 
 /* ---- what the target cannot do ---- */
 

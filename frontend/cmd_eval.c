@@ -167,16 +167,6 @@ static bool write_results(Driver *d, Module *m, const Func *f, Tensor **result) 
 
 /* ---- the command ---- */
 
-static Func *chosen_func(Driver *d, Module *m) {
-  const char *name = option_value(&d->options, "func");
-  Func *f = name ? module_find_func(m, *name == '@' ? name + 1 : name) : NULL;
-  for (int i = 0; !name && !f && i < m->funcs.n; i++)
-    if (m->funcs.at[i]->level == LEVEL_TENSOR) f = m->funcs.at[i];
-  if (!f) diag_error(d->diag, (Loc){.file = m->source}, "there is no function `%s`", name ? name : "of the tensor level");
-  else if (f->level != LEVEL_TENSOR) f = (diag_error(d->diag, f->loc, "@%s is a kernel, and `eval` runs tensor functions", f->name), NULL);
-  return f;
-}
-
 static int run(Driver *d, Module *m, Func *f, EvalOptions o) {
   Tensor **arg = ARENA_ARRAY(d->arena, Tensor *, f->body->n_args), **result = ARENA_ARRAY(d->arena, Tensor *, f->n_results);
   bool good = read_inputs(d, f, arg) && complete_inputs(d, f, arg), exhausted = false;
@@ -201,7 +191,7 @@ int command_eval(Driver *d) {
   if (!read_size(d, "max-memory", (int64_t)4 << 30, &o.max_memory) || !read_size(d, "max-steps", 0, &o.max_steps)) return EXIT_USAGE;
   Module *m = driver_load(d, NULL);
   if (!m || !driver_run_passes(d, m)) return EXIT_INPUT;
-  Func *f = chosen_func(d, m);
+  Func *f = driver_func(d, m);
   int status = f ? run(d, m, f, o) : EXIT_INPUT;
   module_close(m);
   return status;

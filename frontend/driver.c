@@ -74,6 +74,17 @@ bool driver_run_passes(Driver *d, Module *m) {
   return pass_run(m, &p);
 }
 
+Func *driver_func(Driver *d, Module *m) {
+  const char *name = option_value(&d->options, "func");
+  Func *f = name ? module_find_func(m, *name == '@' ? name + 1 : name) : NULL;
+  for (int i = 0; !name && !f && i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_TENSOR) f = m->funcs.at[i];
+  if (!f) return diag_error(d->diag, (Loc){.file = m->source}, "there is no function `%s`", name ? name : "of the tensor level"), NULL;
+  if (f->level == LEVEL_TENSOR) return f;
+  return diag_error(d->diag, f->loc, "@%s is a kernel, and `%s` takes tensor functions", f->name,
+                    command_info(d->options.command)->name), NULL;
+}
+
 /* ---- commands ---- */
 
 int command_ir(Driver *d) {

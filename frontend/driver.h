@@ -19,11 +19,14 @@ Module *driver_load(Driver *d, OnnxReport *report);
 /* Runs the passes that the command line asks for. */
 bool driver_run_passes(Driver *d, Module *m);
 double driver_now(void);
+/* The function that --func names, or the first of the tensor level; NULL after a diag_error. */
+Func *driver_func(Driver *d, Module *m);
 
 /* The commands: each returns an exit status. */
 int command_ir(Driver *d);
 int command_inspect(Driver *d);
 int command_eval(Driver *d);
+int command_build(Driver *d);
 int command_help(Driver *d);
 int command_docs(Driver *d);
 

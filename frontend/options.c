@@ -15,6 +15,7 @@ enum {
   IR = 1 << COMMAND_ir,
   INSPECT = 1 << COMMAND_inspect,
   EVAL = 1 << COMMAND_eval,
+  BUILD = 1 << COMMAND_build,
   HELP = 1 << COMMAND_help,
   DOCS = 1 << COMMAND_docs,
   MANY = OPTION_MANY
@@ -46,9 +47,10 @@ static int find_long(const char *name, size_t n) {
   return -1;
 }
 
-static int find_letter(char c) {
+/* One letter may stand for different options of different commands. */
+static int find_letter(char c, unsigned command) {
   for (int i = 0; i < N_OPTIONS; i++)
-    if (options[i].letter == c) return i;
+    if (options[i].letter == c && (options[i].commands & command)) return i;
   return -1;
 }
 
@@ -106,7 +108,7 @@ static bool parse_option(Arena *a, Diag *d, int n, char **word, int *i, Options 
   const char *w = word[*i], *value = NULL;
   bool is_long = w[1] == '-';
   size_t length = is_long ? strcspn(w + 2, "=") : 1;
-  int at = is_long ? find_long(w + 2, length) : find_letter(w[1]);
+  int at = is_long ? find_long(w + 2, length) : find_letter(w[1], 1u << o->command);
   const char *name = arena_string(a, w + 1 + is_long, length);
   if (at < 0 || !(options[at].commands & (1u << o->command))) return unknown_option(d, o, w, name);
   const OptionInfo *info = &options[at];
@@ -175,7 +177,8 @@ void options_help(FILE *out) {
   fputs("  lathe --version           say which version this is\n\n", out);
   fputs("`lathe help COMMAND` explains one. A first look at a model:\n\n", out);
   fputs("  lathe inspect model.onnx\n  lathe ir model.onnx --pipeline default\n", out);
-  fputs("  lathe eval model.onnx --in input_ids=ids.npy --out-dir results\n\n", out);
+  fputs("  lathe eval model.onnx --in input_ids=ids.npy --out-dir results\n", out);
+  fputs("  lathe build model.onnx -o model && ./model --help\n\n", out);
   fputs("exit status: 0 done, 1 the input is at fault, 2 the command line is, 70 a bug of\n"
         "Lathe's, 74 no memory, no room or an I/O error\n", out);
 }

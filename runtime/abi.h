@@ -1,8 +1,14 @@
-/* abi.h -- what compiled kernels and the runtime agree on. */
+/* abi.h -- what compiled programs and the runtime agree on: kernels, and a program as data that the runtime walks.
+ *
+ * A program is one function: its sizes are expressions over symbols, its values have places, and its steps launch
+ * kernels. The compiler says how large each value is and in which phases it lives; the runtime, which knows what the
+ * symbols are, places all of them in one arena. */
 #ifndef LRT_ABI_H
 #define LRT_ABI_H
 
 #include <stdint.h>
+
+/* ---- kernels ---- */
 
 /* One argument of a kernel: where its memory is, or a scalar's bits. */
 typedef union lrt_arg {
@@ -12,5 +18,114 @@ typedef union lrt_arg {
 
 /* Runs the workgroups [begin, end) of a grid, which are numbered along its first axis first. */
 typedef void lrt_kernel(const lrt_arg *arg, const int64_t grid[3], int64_t begin, int64_t end);
+
+/* ---- sizes ---- */
+
+/* A size is a list of words that ends with LRT_END and works on a stack: each word is 16 * number + one of these. */
+enum { LRT_END, LRT_NUMBER, LRT_SYMBOL, LRT_ADD, LRT_MUL, LRT_FLOORDIV, LRT_MOD, LRT_MIN, LRT_MAX };
+enum { LRT_STACK = 64 };
+
+typedef struct lrt_symbol {
+  const char *name;
+  int64_t capacity; /* the largest value, or -1 */
+} lrt_symbol;
+
+/* ---- memory ---- */
+
+/* Types of inputs and outputs: name, as NumPy spells it, bytes. NumPy has no bf16: it is written as f4. */
+#define LRT_DTYPES(D) \
+  D(f64, "<f8", 8) D(f32, "<f4", 4) D(f16, "<f2", 2) D(bf16, "<f4", 2) \
+  D(i64, "<i8", 8) D(i32, "<i4", 4) D(i16, "<i2", 2) D(i8, "|i1", 1) \
+  D(u64, "<u8", 8) D(u32, "<u4", 4) D(u16, "<u2", 2) D(u8, "|u1", 1) D(bool, "|b1", 1)
+
+enum {
+#define DTYPE(name, numpy, bytes) LRT_##name,
+  LRT_DTYPES(DTYPE)
+#undef DTYPE
+  LRT_dtypes
+};
+
+/* An input or an output. */
+typedef struct lrt_port {
+  const char *name;
+  int64_t dtype, rank;
+  const int64_t *dim; /* [rank]: sizes, as places in `words` */
+  int64_t value;
+} lrt_port;
+
+/* Where a value's elements are: in input `at`, in block `at` of the arena, `at` bytes into the weights or the data. */
+enum { LRT_IN_INPUT, LRT_IN_ARENA, LRT_IN_WEIGHTS, LRT_IN_DATA };
+
+typedef struct lrt_value {
+  int64_t place, at;
+} lrt_value;
+
+/* A part of the arena: so many bytes, in use from one phase to another. */
+typedef struct lrt_block {
+  int64_t bytes, first, last;
+} lrt_block;
+
+enum { LRT_ALIGN = 64 }; /* of blocks, and of constants in the weights and the data */
+
+/* ---- what happens ---- */
+
+enum {
+  LRT_LAUNCH, /* kernel, over grid[0] * grid[1] * grid[2] workgroups, as part of the phase */
+  LRT_SIZES,  /* args[0] is an i64 vector, whose elements are args[1..] */
+  LRT_MEET,   /* the phase ends: what it launched is done when the next begins */
+};
+
+typedef struct lrt_step {
+  int64_t op, kernel;
+  const int64_t *args; /* [n_memory] values, then [n_sizes] sizes */
+  int64_t n_memory, n_sizes;
+  int64_t grid[3]; /* sizes */
+} lrt_step;
+
+enum { LRT_VERSION = 1, LRT_PHASE = 16 }; /* launches in a phase, at most */
+
+typedef struct lrt_program {
+  int64_t version;
+  const char *name, *target, *needs, *made_by;
+  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps;
+  const lrt_symbol *symbol;
+  const lrt_port *input, *output;
+  const lrt_value *value;
+  const lrt_block *block;
+  const lrt_step *step;
+  const int64_t *words;
+  lrt_kernel *const *kernel;
+  const uint8_t *data;
+  int64_t weights_size; /* without the end mark */
+} lrt_program;
+
+/* ---- weights ---- */
+
+/* What stands behind the weights. */
+typedef struct lrt_end_mark {
+  char magic[8];
+  uint64_t size, hash, zero;
+} lrt_end_mark;
+
+#define LRT_MAGIC "lathe w1"
+enum { LRT_WEIGHTS_ALIGN = 2 << 20 };
+
+/* A hash of so many 64-bit words, in four lanes: finds damage, and is no protection against malice. */
+typedef struct lrt_hash {
+  uint64_t lane[4];
+} lrt_hash;
+
+static inline void lrt_hash_words(lrt_hash *h, const uint64_t *word, uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t x = (h->lane[i & 3] ^ word[i]) * 0x9E3779B97F4A7C15u;
+    h->lane[i & 3] = x ^ x >> 29;
+  }
+}
+
+static inline uint64_t lrt_hash_end(const lrt_hash *h) {
+  uint64_t x = 0;
+  for (int i = 0; i < 4; i++) x = (x ^ h->lane[i]) * 0xBF58476D1CE4E5B9u, x ^= x >> 32;
+  return x;
+}
 
 #endif

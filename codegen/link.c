@@ -1,0 +1,291 @@
+/* link.c -- makes one file of a program's object, the runtime and the weights.
+ *
+ * ld.lld links object and runtime, from memory to memory, with a section of one end mark in the place of the weights: the
+ * last that is mapped, and aligned as the weights are. Here the file is then opened up at that place: what is behind it
+ * (names and section headers) moves, and headers get the new size. So the weights go straight from their source to the
+ * file, and no tool ever holds them. */
+#define _GNU_SOURCE
+#include "codegen/link.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "codegen/runtime_object.h"
+#include "ir/eval.h"
+#include "ir/fatal.h"
+#include "runtime/abi.h"
+
+/* ---- a file aside ---- */
+
+typedef struct OutFile {
+  const char *path, *aside;
+  int fd;
+  bool named; /* `aside` is in the folder */
+} OutFile;
+
+static OutFile out_open(Arena *a, const char *path) {
+  OutFile o = {.path = path, .aside = arena_printf(a, "%s.part", path)};
+  unlink(o.aside); /* of a build that was killed */
+  o.fd = open(dirname(arena_printf(a, "%s", path)), O_TMPFILE | O_RDWR | O_CLOEXEC, 0777);
+  if (o.fd < 0) {
+    o.fd = open(o.aside, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0777);
+    o.named = true;
+    if (o.fd >= 0) fatal_remove_file(o.aside);
+  }
+  if (o.fd < 0) fatal_resource("%s: cannot write: %s", path, strerror(errno));
+  return o;
+}
+
+static void out_write(const OutFile *o, const void *bytes, size_t size) {
+  for (size_t done = 0; done < size;) {
+    ssize_t n = write(o->fd, (const char *)bytes + done, size - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
+    done += (size_t)n;
+  }
+}
+
+/* Leaves a hole, or cuts off. */
+static void out_seek(const OutFile *o, uint64_t to) {
+  if (ftruncate(o->fd, (off_t)to) != 0 || lseek(o->fd, (off_t)to, SEEK_SET) < 0)
+    fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
+}
+
+static void out_close(OutFile *o) {
+  char fd_path[64];
+  snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", o->fd);
+  bool good = fsync(o->fd) == 0;
+  good = good && (o->named || linkat(AT_FDCWD, fd_path, AT_FDCWD, o->aside, AT_SYMLINK_FOLLOW) == 0);
+  if (good && !o->named) fatal_remove_file(o->aside);
+  good = good && rename(o->aside, o->path) == 0;
+  if (!good) fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
+  fatal_keep_file(o->aside);
+  close(o->fd);
+}
+
+void link_write_file(const char *out, const void *bytes, size_t size) {
+  Arena *a = arena_new();
+  OutFile o = out_open(a, out);
+  out_write(&o, bytes, size);
+  fchmod(o.fd, 0666);
+  out_close(&o);
+  arena_free(a);
+}
+
+/* ---- the linker ---- */
+
+static int memory_file(const char *name, const void *bytes, size_t size) {
+  int fd = memfd_create(name, 0);
+  if (fd < 0) fatal_resource("no memory for %s: %s", name, strerror(errno));
+  OutFile o = {.path = name, .fd = fd};
+  out_write(&o, bytes, size);
+  return fd;
+}
+
+static char *take_file(Arena *a, int fd, size_t *size) {
+  struct stat s;
+  if (fstat(fd, &s) != 0) fatal_resource("cannot read what was linked: %s", strerror(errno));
+  char *bytes = arena_alloc(a, (size_t)s.st_size + 1);
+  *size = 0;
+  for (ssize_t n; (n = pread(fd, bytes + *size, (size_t)s.st_size - *size, (off_t)*size)) > 0;) *size += (size_t)n;
+  close(fd);
+  return bytes;
+}
+
+/* What the linker says, as errors of ours: "undefined symbol: expf". */
+static bool complain(const LinkJob *j, char *said) {
+  bool any = false;
+  for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n")) {
+    char *error = strstr(line, "error: ");
+    if (error) any = true, diag_error(j->module->diag, (Loc){.file = j->out}, "linking: %s", error + strlen("error: "));
+  }
+  return any ? false : diag_error(j->module->diag, (Loc){.file = j->out}, "`%s` failed", j->linker);
+}
+
+/* The weights come last, in a segment of their own that nothing else is aligned like. */
+static const char *layout(const LinkJob *j, Arena *a) {
+  bool weights = j->info->weights_size > 0;
+  return arena_printf(a,
+    "PHDRS {\n"
+    "  text PT_LOAD FILEHDR PHDRS FLAGS(5);\n"
+    "  data PT_LOAD FLAGS(6);\n"
+    "%s"
+    "  stack PT_GNU_STACK FLAGS(6);\n"
+    "}\n"
+    "SECTIONS {\n"
+    "  . = 0x400000 + SIZEOF_HEADERS;\n"
+    "  .text : { *(.text .text.*) } :text\n"
+    "  .rodata : { *(.rodata .rodata.* .data.rel.ro .data.rel.ro.*) } :text\n"
+    "  . = ALIGN(4096) + . %% 4096;\n"
+    "  .data : { *(.data .data.*) } :data\n"
+    "  .bss : { *(.bss .bss.* COMMON) } :data\n"
+    "%s"
+    "  /DISCARD/ : { *(.eh_frame .eh_frame_hdr .comment) }\n"
+    "}\n",
+    weights ? "  weights PT_LOAD FLAGS(4);\n" : "",
+    weights ? "  .lathe.weights ALIGN(0x200000) : { KEEP(*(.lathe.weights)) } :weights\n" : "");
+}
+
+/* Runs the linker on two objects; the executable is its standard output. */
+static bool run_linker(const LinkJob *j, Arena *a, char **elf, size_t *size) {
+  extern char **environ;
+  int object = memory_file("object", j->object, j->object_size);
+  int runtime = memory_file("runtime", runtime_object(), runtime_object_size());
+  const char *script_text = layout(j, a);
+  int script = memory_file("layout", script_text, strlen(script_text));
+  int out = memory_file("program", "", 0), err = memory_file("messages", "", 0), status;
+  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
+                  "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T",
+                  arena_printf(a, "/proc/self/fd/%d", script), arena_printf(a, "/proc/self/fd/%d", runtime),
+                  arena_printf(a, "/proc/self/fd/%d", object), NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  pid_t pid;
+  int failed = posix_spawnp(&pid, j->linker, &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (!failed)
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  close(object), close(runtime), close(script);
+  size_t said;
+  char *messages = take_file(a, err, &said);
+  *elf = take_file(a, out, size);
+  if (failed) {
+    diag_error(j->module->diag, (Loc){0}, "cannot run the linker `%s`: %s", j->linker, strerror(failed));
+    return diag_hint(j->module->diag, "it is in the package lld-19; LATHE_LLD names another");
+  }
+  return (status == 0 && *size > sizeof(Elf64_Ehdr)) || complain(j, messages);
+}
+
+/* ---- the weights ---- */
+
+typedef struct WeightsOut {
+  const LinkJob *job;
+  OutFile *file;
+  lrt_hash hash;
+  int64_t done;
+} WeightsOut;
+
+enum { CHUNK = 4 << 20 };
+
+/* The blocks' sizes are multiples of LRT_ALIGN, so that each part is whole words; the end of one is filled with zeros. */
+static void write_part(WeightsOut *o, const void *bytes, int64_t size) {
+  for (int64_t at = 0; at < size; at += CHUNK) {
+    int64_t n = size - at < CHUNK ? size - at : CHUNK, whole = n / LRT_ALIGN * LRT_ALIGN;
+    uint64_t rest[LRT_ALIGN / 8] = {0}, words[CHUNK / 8 / 1024];
+    const char *from = (const char *)bytes + at;
+    for (int64_t i = 0; i < whole;) { /* sources are aligned as their files please */
+      int64_t part = whole - i < (int64_t)sizeof words ? whole - i : (int64_t)sizeof words;
+      memcpy(words, from + i, (size_t)part);
+      lrt_hash_words(&o->hash, words, (uint64_t)part / 8);
+      i += part;
+    }
+    out_write(o->file, from, (size_t)whole);
+    if (n > whole) {
+      memcpy(rest, from + whole, (size_t)(n - whole));
+      lrt_hash_words(&o->hash, rest, LRT_ALIGN / 8);
+      out_write(o->file, rest, LRT_ALIGN);
+    }
+    o->done += n;
+    if (o->job->progress) o->job->progress(o->job->progress_ctx, o->done, o->job->info->weights_size);
+  }
+}
+
+/* A file's part is mapped by itself, and let go: its pages are the file's, and no memory of ours. */
+static bool write_mapped(WeightsOut *o, const ProgramWeight *w) {
+  const char *at = constant_data(o->job->module, w->constant, w->constant->loc);
+  if (!at) return false;
+  write_part(o, at, w->size);
+  uintptr_t from = ((uintptr_t)at + 4095) & ~(uintptr_t)4095, to = ((uintptr_t)at + (uintptr_t)w->size) & ~(uintptr_t)4095;
+  if (w->constant->kind == CONSTANT_FILE && to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+  return true;
+}
+
+static bool write_computed(WeightsOut *o, const ProgramWeight *w) {
+  Evaluator *e = eval_new(o->job->module, (EvalOptions){0});
+  Tensor *t = eval_constant(e, w->constant);
+  if (t) write_part(o, t->data, w->size);
+  if (t) tensor_release(t);
+  eval_free(e);
+  return t;
+}
+
+static bool write_weights(WeightsOut *o) {
+  const ProgramInfo *info = o->job->info;
+  for (int i = 0; i < info->weights.n; i++) {
+    const ProgramWeight *w = &info->weights.at[i];
+    bool at_hand = w->constant->kind == CONSTANT_BYTES || w->constant->kind == CONSTANT_FILE;
+    if (!(at_hand ? write_mapped(o, w) : write_computed(o, w))) return false;
+  }
+  lrt_end_mark end = {.size = (uint64_t)info->weights_size, .hash = lrt_hash_end(&o->hash)};
+  memcpy(end.magic, LRT_MAGIC, sizeof end.magic);
+  out_write(o->file, &end, sizeof end);
+  return true;
+}
+
+/* ---- opening the file up ---- */
+
+static Elf64_Phdr *weights_segment(char *elf) {
+  Elf64_Ehdr *e = (void *)elf;
+  Elf64_Phdr *p = (void *)(elf + e->e_phoff);
+  for (int i = 0; i < e->e_phnum; i++)
+    if (p[i].p_type == PT_LOAD && p[i].p_align == LRT_WEIGHTS_ALIGN) return &p[i];
+  return NULL;
+}
+
+/* Gives the segment its size, and what is behind it its new place; returns where that begins now. */
+static uint64_t open_up(char *elf, Elf64_Phdr *segment, uint64_t size, uint64_t tail) {
+  Elf64_Ehdr *e = (void *)elf;
+  Elf64_Shdr *s = (void *)(elf + e->e_shoff);
+  uint64_t moved = (segment->p_offset + size + 63) / 64 * 64, by = moved - tail;
+  for (int i = 0; i < e->e_shnum; i++) {
+    if (s[i].sh_offset >= tail) s[i].sh_offset += by;
+    else if (s[i].sh_offset == segment->p_offset && (s[i].sh_flags & SHF_ALLOC)) s[i].sh_size = size;
+  }
+  e->e_shoff += by;
+  segment->p_filesz = segment->p_memsz = size;
+  return moved;
+}
+
+static bool write_program(const LinkJob *j, OutFile *o, char *elf, size_t elf_size) {
+  Elf64_Phdr *segment = weights_segment(elf);
+  if (j->info->weights_size == 0) {
+    out_write(o, elf, elf_size);
+    return true;
+  }
+  ensure(segment);
+  /* what is behind the segment begins at a multiple of 64, so that moving it keeps its alignment */
+  uint64_t tail = segment->p_offset + segment->p_filesz, at = tail / 64 * 64;
+  ensure(at == tail);
+  uint64_t moved = open_up(elf, segment, (uint64_t)j->info->weights_size + sizeof(lrt_end_mark), at);
+  out_write(o, elf, 4096 < segment->p_offset ? segment->p_offset : 4096);
+  WeightsOut w = {.job = j, .file = o};
+  if (!write_weights(&w)) return false;
+  out_seek(o, moved);
+  out_write(o, elf + at, elf_size - at);
+  return true;
+}
+
+bool link_program(const LinkJob *j) {
+  Arena *a = arena_new();
+  char *elf;
+  size_t size;
+  bool good = run_linker(j, a, &elf, &size);
+  if (good) {
+    OutFile o = out_open(a, j->out);
+    good = write_program(j, &o, elf, size);
+    if (good) out_close(&o);
+    else if (o.named) unlink(o.aside);
+  }
+  arena_free(a);
+  return good;
+}

@@ -1,0 +1,30 @@
+/* link.h -- makes one file of a program's object, the runtime and the weights. */
+#ifndef LATHE_LINK_H
+#define LATHE_LINK_H
+
+#include <stddef.h>
+
+#include "codegen/program.h"
+
+typedef struct LinkJob {
+  Module *module;
+  const char *linker; /* ld.lld */
+  const char *out;
+  const void *object;
+  size_t object_size;
+  const ProgramInfo *info;
+  void (*progress)(void *ctx, int64_t done, int64_t of); /* bytes of weights, or NULL */
+  void *progress_ctx;
+} LinkJob;
+
+/* The ld.lld that was there when Lathe was built. */
+const char *link_default_linker(void);
+
+/* Writes the executable aside, syncs it, and renames it: `out` is whole or not there. Leaves through fatal_resource on an
+ * I/O error; false after a diag_error where the linker refuses, naming what is missing. */
+bool link_program(const LinkJob *j);
+
+/* Writes bytes the same way. */
+void link_write_file(const char *out, const void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,18 @@
+/* llvm_module.h -- what is in an LlvmModule: for those who add to it. */
+#ifndef LATHE_LLVM_MODULE_H
+#define LATHE_LLVM_MODULE_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "codegen/emit_llvm.h"
+
+struct LlvmModule {
+  const Target *target;
+  LLVMContextRef context;
+  LLVMModuleRef module;
+  LLVMTargetMachineRef machine;
+  LLVMMemoryBufferRef object; /* or NULL */
+};
+
+#endif

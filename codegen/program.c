@@ -1,0 +1,337 @@
+/* program.c -- a lowered function as the data that the runtime walks (runtime/abi.h). */
+#include "codegen/program.h"
+
+#include "codegen/llvm_module.h"
+#include "codegen/plan.h"
+#include "ir/fatal.h"
+#include "runtime/abi.h"
+
+/* Constants up to so many bytes stand in the program itself, so that one without weights has no segment for them. */
+enum { SMALL_CONSTANT = 1024 };
+
+typedef struct Cell { /* a size, and where its words are */
+  Dim dim;
+  int64_t at;
+} Cell;
+
+typedef struct Home { /* a constant, and where its elements are */
+  const Constant *constant;
+  lrt_value place;
+} Home;
+
+typedef VEC(LLVMValueRef) Values;
+
+typedef struct Writer {
+  Arena *arena;
+  LlvmModule *m;
+  Func *func;
+  ProgramInfo *info;
+  Plan plan;
+  LLVMTypeRef word, pointer;
+  VEC(int64_t) words;
+  VEC(Cell) cells;
+  VEC(Home) homes;
+  VEC(uint8_t) data;
+  VEC(const Func *) kernels;
+  int64_t *value_of;   /* by Value.number: 1 + the program's value */
+  Values value_records;
+} Writer;
+
+/* ---- constants of LLVM's ---- */
+
+static LLVMValueRef number(const Writer *w, int64_t v) { return LLVMConstInt(w->word, (unsigned long long)v, true); }
+
+static LLVMValueRef record(const Writer *w, int n, LLVMValueRef *field) {
+  return LLVMConstStructInContext(w->m->context, field, (unsigned)n, false);
+}
+#define RECORD(w, ...) \
+  record((w), (int)(sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef)), (LLVMValueRef[]){__VA_ARGS__})
+
+static LLVMValueRef global(const Writer *w, LLVMValueRef v, unsigned align) {
+  LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(v), "");
+  LLVMSetInitializer(g, v);
+  LLVMSetGlobalConstant(g, true);
+  LLVMSetLinkage(g, LLVMPrivateLinkage);
+  LLVMSetAlignment(g, align);
+  return g;
+}
+
+static LLVMValueRef table(const Writer *w, int n, LLVMValueRef *v) {
+  if (n == 0) return LLVMConstNull(w->pointer);
+  return global(w, LLVMConstArray2(LLVMTypeOf(v[0]), v, (uint64_t)n), 8);
+}
+
+static LLVMValueRef numbers(const Writer *w, int n, const int64_t *v) {
+  LLVMValueRef *each = ARENA_ARRAY(w->arena, LLVMValueRef, n);
+  for (int i = 0; i < n; i++) each[i] = number(w, v[i]);
+  return table(w, n, each);
+}
+
+static LLVMValueRef bytes(const Writer *w, size_t n, const void *at, unsigned align) {
+  return global(w, LLVMConstStringInContext2(w->m->context, at, n, true), align);
+}
+
+static LLVMValueRef text(const Writer *w, const char *s) { return bytes(w, strlen(s) + 1, s, 1); }
+
+/* ---- sizes ---- */
+
+static void push(Writer *w, int op, int64_t v) { vec_push(w->arena, &w->words, v * 16 + op); }
+
+static void write_dim(Writer *w, Dim d);
+
+static void write_sum(Writer *w, Dim d) {
+  push(w, LRT_NUMBER, d->constant);
+  for (int i = 0; i < d->n_terms; i++) {
+    push(w, LRT_NUMBER, d->term[i].coef);
+    for (int k = 0; k < d->term[i].n_atoms; k++) {
+      write_dim(w, d->term[i].atom[k]);
+      push(w, LRT_MUL, 0);
+    }
+    push(w, LRT_ADD, 0);
+  }
+}
+
+static void write_dim(Writer *w, Dim d) {
+  static const int op[] = {[DIM_KIND_FLOORDIV] = LRT_FLOORDIV, [DIM_KIND_MOD] = LRT_MOD, [DIM_KIND_MIN] = LRT_MIN, [DIM_KIND_MAX] = LRT_MAX};
+  const Symbol *s = dim_as_symbol(d);
+  if (s) {
+    push(w, LRT_SYMBOL, s->index);
+  } else if (d->kind == DIM_KIND_SUM) {
+    write_sum(w, d);
+  } else {
+    write_dim(w, d->a);
+    write_dim(w, d->b);
+    push(w, op[d->kind], 0);
+  }
+}
+
+static int64_t size(Writer *w, Dim d) {
+  for (int i = 0; i < w->cells.n; i++)
+    if (w->cells.at[i].dim == d) return w->cells.at[i].at;
+  int64_t at = w->words.n;
+  write_dim(w, d);
+  push(w, LRT_END, 0);
+  vec_push(w->arena, &w->cells, ((Cell){d, at}));
+  return at;
+}
+
+/* ---- constants ---- */
+
+static int64_t aligned(int64_t n) { return (n + LRT_ALIGN - 1) / LRT_ALIGN * LRT_ALIGN; }
+
+static lrt_value put_data(Writer *w, const Constant *c, int64_t n) {
+  while (w->data.n % LRT_ALIGN) vec_push(w->arena, &w->data, 0);
+  lrt_value at = {LRT_IN_DATA, w->data.n};
+  int64_t element = dtype_bits(c->type->dtype) / 8;
+  for (int64_t i = 0; i < n; i++)
+    vec_push(w->arena, &w->data, ((const uint8_t *)c->bytes)[c->kind == CONSTANT_SPLAT ? i % element : i]);
+  return at;
+}
+
+static lrt_value constant_place(Writer *w, Constant *c) {
+  int64_t n;
+  for (int i = 0; i < w->homes.n; i++)
+    if (w->homes.at[i].constant == c) return w->homes.at[i].place;
+  ensure(constant_size(c, &n));
+  lrt_value at = {LRT_IN_WEIGHTS, w->info->weights_size};
+  bool bytes_at_hand = c->kind == CONSTANT_BYTES || (c->kind == CONSTANT_SPLAT && dtype_bits(c->type->dtype) >= 8);
+  if (bytes_at_hand && n <= SMALL_CONSTANT) {
+    at = put_data(w, c, n);
+  } else {
+    vec_push(w->arena, &w->info->weights, ((ProgramWeight){c, at.at, n}));
+    w->info->weights_size += aligned(n);
+  }
+  vec_push(w->arena, &w->homes, ((Home){c, at}));
+  return at;
+}
+
+/* ---- values and steps ---- */
+
+static lrt_value value_place(Writer *w, const Value *v) {
+  const Place *at = &w->plan.place[v->number];
+  switch (at->kind) {
+  case PLACE_INPUT: return (lrt_value){LRT_IN_INPUT, at->at};
+  case PLACE_ARENA: return (lrt_value){LRT_IN_ARENA, at->at};
+  default: ensure(at->kind == PLACE_CONSTANT); return constant_place(w, at->constant);
+  }
+}
+
+static int64_t value(Writer *w, const Value *v) {
+  int64_t *known = &w->value_of[v->number];
+  if (*known) return *known - 1;
+  lrt_value at = value_place(w, v);
+  vec_push(w->arena, &w->value_records, RECORD(w, number(w, at.place), number(w, at.at)));
+  *known = w->value_records.n;
+  return *known - 1;
+}
+
+static int64_t kernel(Writer *w, const Func *f) {
+  for (int i = 0; i < w->kernels.n; i++)
+    if (w->kernels.at[i] == f) return i;
+  vec_push(w->arena, &w->kernels, f);
+  return w->kernels.n - 1;
+}
+
+static LLVMValueRef step_record(Writer *w, int op, int64_t kernel_at, int n_memory, int n_sizes, const int64_t *arg,
+                                const int64_t grid[3]) {
+  return RECORD(w, number(w, op), number(w, kernel_at), numbers(w, n_memory + n_sizes, arg), number(w, n_memory),
+                number(w, n_sizes), number(w, grid[0]), number(w, grid[1]), number(w, grid[2]));
+}
+
+static LLVMValueRef launch(Writer *w, const Node *n) {
+  const Attr *grid = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
+  int n_memory = n->n_in + n->n_out;
+  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, n_memory + sizes->dims.n), of[3];
+  for (int i = 0; i < n_memory; i++) arg[i] = value(w, i < n->n_in ? node_in(n, i) : n->out[i - n->n_in]);
+  for (int i = 0; i < sizes->dims.n; i++) arg[n_memory + i] = size(w, sizes->dims.at[i]);
+  for (int i = 0; i < 3; i++) of[i] = size(w, i < grid->dims.n ? grid->dims.at[i] : dim_const(w->func->module->dims, 1));
+  return step_record(w, LRT_LAUNCH, kernel(w, node_attr(n, attr_slot(launch, func))->func), n_memory, sizes->dims.n, arg, of);
+}
+
+static LLVMValueRef write_sizes(Writer *w, const Node *n) {
+  const Attr *sizes = node_attr(n, attr_slot(dims, sizes));
+  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, 1 + sizes->dims.n);
+  arg[0] = value(w, n->out[0]);
+  for (int i = 0; i < sizes->dims.n; i++) arg[1 + i] = size(w, sizes->dims.at[i]);
+  return step_record(w, LRT_SIZES, 0, 1, sizes->dims.n, arg, (int64_t[3]){0});
+}
+
+static LLVMValueRef step(Writer *w, const Node *n) {
+  if (!n) return step_record(w, LRT_MEET, 0, 0, 0, NULL, (int64_t[3]){0});
+  return n->op == OP_dims ? write_sizes(w, n) : launch(w, n);
+}
+
+/* ---- inputs and outputs ---- */
+
+static int port_dtype(Dtype t) {
+  switch (t) {
+#define DTYPE(name, ...) case DT_##name: return LRT_##name;
+    LRT_DTYPES(DTYPE)
+#undef DTYPE
+  default: return -1;
+  }
+}
+
+static LLVMValueRef port(Writer *w, const char *name, const char *other_name, const Value *v, Type t) {
+  int64_t dim[MAX_RANK];
+  for (int i = 0; i < t->rank; i++) dim[i] = size(w, t->dim[i]);
+  return RECORD(w, text(w, name ? name : other_name), number(w, port_dtype(t->dtype)), number(w, t->rank), numbers(w, t->rank, dim),
+                number(w, value(w, v)));
+}
+
+static bool check_ports(const Func *f, Diag *d) {
+  bool good = true;
+  const Node *end = block_terminator(f->body);
+  for (int i = 0; i < f->body->n_args + end->n_in; i++) {
+    const Value *v = i < f->body->n_args ? f->body->arg[i] : node_in(end, i - f->body->n_args);
+    if (v->type->kind == TYPE_TENSOR && port_dtype(v->type->dtype) < 0)
+      good = diag_error(d, f->loc, "%s %d is of type %s, which NumPy's files do not have", i < f->body->n_args ? "input" : "output",
+                        i < f->body->n_args ? i : i - f->body->n_args, dtype_name(v->type->dtype));
+  }
+  return good;
+}
+
+/* ---- the whole ---- */
+
+static LLVMValueRef symbol_table(Writer *w) {
+  Values v = {0};
+  for (int i = 0; i < w->func->symbols.n; i++) {
+    const Symbol *s = w->func->symbols.at[i];
+    vec_push(w->arena, &v, RECORD(w, text(w, s->name), number(w, s->capacity)));
+  }
+  return table(w, v.n, v.at);
+}
+
+static LLVMValueRef input_table(Writer *w) {
+  Values v = {0};
+  const Block *b = w->func->body;
+  for (int i = 0; i < b->n_args; i++)
+    vec_push(w->arena, &v, port(w, b->arg[i]->name, arena_printf(w->arena, "input%d", i), b->arg[i], b->arg[i]->type));
+  return table(w, v.n, v.at);
+}
+
+static LLVMValueRef output_table(Writer *w) {
+  Values v = {0};
+  const Node *end = block_terminator(w->func->body);
+  for (int i = 0; i < end->n_in; i++)
+    vec_push(w->arena, &v, port(w, w->func->result_name[i], arena_printf(w->arena, "output%d", i), node_in(end, i), w->func->result[i]));
+  return table(w, v.n, v.at);
+}
+
+static LLVMValueRef step_table(Writer *w) {
+  Values v = {0};
+  for (int i = 0; i < w->plan.step.n; i++) vec_push(w->arena, &v, step(w, w->plan.step.at[i]));
+  return table(w, v.n, v.at);
+}
+
+static LLVMValueRef block_table(Writer *w) {
+  Values v = {0};
+  for (int i = 0; i < w->plan.block.n; i++) {
+    const PlanBlock *b = &w->plan.block.at[i];
+    vec_push(w->arena, &v, RECORD(w, number(w, size(w, b->bytes)), number(w, b->first), number(w, b->last)));
+  }
+  return table(w, v.n, v.at);
+}
+
+/* Only the program calls its kernels, so their names stay its own. */
+static LLVMValueRef kernel_table(Writer *w) {
+  Values v = {0};
+  for (int i = 0; i < w->kernels.n; i++) {
+    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, w->kernels.at[i]->name);
+    ensure(f);
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    vec_push(w->arena, &v, f);
+  }
+  return table(w, v.n, v.at);
+}
+
+/* The level and what is above it, as the runtime looks for them. */
+static const char *needs(const Writer *w) {
+  const Target *t = w->m->target;
+  char *s = arena_printf(w->arena, "%s,%s", t->cpu, t->attributes), *to = s;
+  for (const char *from = s; *from; from++)
+    if (*from != '+') *to++ = *from;
+  *to = 0;
+  return s;
+}
+
+/* In the order of lrt_program. */
+static void write_program(Writer *w) {
+  const Func *f = w->func;
+  LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
+  LLVMValueRef blocks = block_table(w);
+  LLVMValueRef program = RECORD(w,
+    number(w, LRT_VERSION), text(w, w->info->name), text(w, w->m->target->name), text(w, needs(w)), text(w, w->info->made_by),
+    number(w, f->symbols.n), number(w, f->body->n_args), number(w, f->n_results), number(w, w->value_records.n),
+    number(w, w->plan.block.n), number(w, w->plan.step.n),
+    symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, steps,
+    numbers(w, w->words.n, w->words.at), kernel_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN),
+    number(w, w->info->weights_size));
+  LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(program), "lrt_program_data");
+  LLVMSetInitializer(g, program);
+  LLVMSetGlobalConstant(g, true);
+  LLVMSetVisibility(g, LLVMHiddenVisibility);
+}
+
+/* An empty place for the weights, which the linker puts last; link.c opens it up. */
+static void write_weights_section(Writer *w) {
+  if (w->info->weights_size == 0) return;
+  uint8_t nothing[LRT_ALIGN] = {0};
+  LLVMValueRef g = bytes(w, sizeof nothing, nothing, LRT_WEIGHTS_ALIGN);
+  LLVMSetLinkage(g, LLVMExternalLinkage);
+  LLVMSetVisibility(g, LLVMHiddenVisibility);
+  LLVMSetValueName2(g, "lrt_weights_place", strlen("lrt_weights_place"));
+  LLVMSetSection(g, ".lathe.weights");
+}
+
+bool program_emit(LlvmModule *m, Func *f, ProgramInfo *info, Diag *d) {
+  Writer w = {.arena = f->module->arena, .m = m, .func = f, .info = info};
+  bool good = plan_func(w.arena, f, d, &w.plan);
+  if (!(check_ports(f, d) & good)) return false;
+  w.value_of = ARENA_ARRAY(w.arena, int64_t, w.plan.n_values);
+  w.word = LLVMInt64TypeInContext(m->context);
+  w.pointer = LLVMPointerTypeInContext(m->context, 0);
+  write_program(&w);
+  write_weights_section(&w);
+  return true;
+}

@@ -1,0 +1,168 @@
+/* cmd_build.c -- `lathe build`: compiles a model into a program. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codegen/jit_llvm.h"
+#include "codegen/link.h"
+#include "codegen/program.h"
+#include "frontend/driver.h"
+#include "frontend/version.h"
+#include "ir/fatal.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+
+typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
+static const char *const emits[EMIT_count] = {"exe", "obj", "llvm", "ir"};
+
+typedef struct Build {
+  Driver *driver;
+  Module *module;
+  const Target *target;
+  Emit emit;
+  const char *out;
+  double start;
+  bool talks; /* on a terminal, and asked to */
+} Build;
+
+/* ---- what is asked for ---- */
+
+static bool choose_emit(Build *b) {
+  const char *word = option_value(&b->driver->options, "emit");
+  for (b->emit = EMIT_exe; word && b->emit < EMIT_count; b->emit++)
+    if (strcmp(emits[b->emit], word) == 0) return true;
+  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, llvm, ir", word);
+}
+
+static bool choose_target(Build *b) {
+  const char *word = option_value(&b->driver->options, "cpu");
+  if (word && strcmp(word, "native") != 0) b->target = target_find(word);
+  else b->target = jit_host_target();
+  if (b->target && b->target->kind == TARGET_CPU) return true;
+  if (!word) return diag_error(b->driver->diag, (Loc){0}, "this machine is none of the targets: name one with --cpu");
+  diag_error(b->driver->diag, (Loc){0}, "--cpu %s: there is no such level", word);
+  char *all = "native";
+  for (int i = 0; i < target_count(); i++)
+    if (target_at(i)->kind == TARGET_CPU) all = arena_printf(b->driver->arena, "%s, %s", all, target_at(i)->name);
+  return diag_hint(b->driver->diag, "the levels are %s", all);
+}
+
+static bool choose_output(Build *b) {
+  b->out = option_value(&b->driver->options, "output");
+  return b->out || diag_error(b->driver->diag, (Loc){0}, "`lathe build` needs -o FILE: where to write");
+}
+
+/* The file's name, or its folder's, without what follows a dot. */
+static const char *model_name(const Build *b) {
+  const char *path = b->driver->options.positional.at[0];
+  size_t n = strlen(path), from;
+  while (n > 1 && path[n - 1] == '/') n--;
+  for (from = n; from > 0 && path[from - 1] != '/'; from--) continue;
+  const char *name = arena_string(b->driver->arena, path + from, n - from), *dot = strrchr(name, '.');
+  return dot && dot > name ? arena_string(b->driver->arena, name, (size_t)(dot - name)) : name;
+}
+
+/* ---- progress ---- */
+
+static void say(const Build *b, const char *what) {
+  if (b->talks) fprintf(stderr, "\r\033[K%s...", what);
+}
+
+static void say_weights(void *ctx, int64_t done, int64_t of) {
+  const Build *b = ctx;
+  if (b->talks) fprintf(stderr, "\r\033[Kwriting weights: %" PRId64 " of %" PRId64 " MB", done >> 20, of >> 20);
+}
+
+static void say_done(const Build *b) {
+  struct stat s;
+  if (b->talks) fputs("\r\033[K", stderr);
+  if (option_given(&b->driver->options, "quiet") || stat(b->out, &s) != 0) return;
+  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", b->out, (double)s.st_size * 1e-6, b->target->name,
+          driver_now() - b->start);
+}
+
+/* ---- building ---- */
+
+static bool run_passes(Build *b) {
+  const Options *o = &b->driver->options;
+  say(b, "running passes");
+  PassOptions p = {.pipeline = "native", .out = stdout, .err = stderr};
+  p.dump_dir = option_value(o, "dump-dir");
+  p.timing = option_given(o, "time");
+  return pass_run(b->module, &p);
+}
+
+/* Kernels and program, checked both before anything is said. */
+static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
+  bool good = true;
+  say(b, "compiling");
+  for (int i = 0; i < b->module->funcs.n; i++)
+    if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
+  return (good & (diag_errors(b->driver->diag) == 0)) && program_emit(l, f, info, b->driver->diag);
+}
+
+static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
+  const char *linker = getenv("LATHE_LLD");
+  LinkJob j = {.module = b->module, .linker = linker ? linker : link_default_linker(), .out = b->out, .info = info,
+               .progress = say_weights, .progress_ctx = b};
+  double start = driver_now();
+  llvm_module_object(l, &j.object, &j.object_size);
+  bool timed = option_given(&b->driver->options, "time");
+  if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "compile", (driver_now() - start) * 1e3);
+  start = driver_now();
+  bool good = link_program(&j);
+  if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "link", (driver_now() - start) * 1e3);
+  return good;
+}
+
+static bool write_llvm(Build *b, LlvmModule *l) {
+  const char *text = llvm_module_text(l, b->driver->arena);
+  link_write_file(b->out, text, strlen(text));
+  return true;
+}
+
+static bool write_object(Build *b, LlvmModule *l) {
+  const void *bytes;
+  size_t size;
+  llvm_module_object(l, &bytes, &size);
+  link_write_file(b->out, bytes, size);
+  return true;
+}
+
+static bool write_ir(Build *b) {
+  char *text = NULL;
+  size_t size;
+  FILE *f = open_memstream(&text, &size);
+  if (!f) fatal_resource("out of memory");
+  text_print(b->module, f);
+  fclose(f);
+  link_write_file(b->out, text, size);
+  free(text);
+  return true;
+}
+
+static bool write_code(Build *b, Func *f) {
+  LlvmModule *l = llvm_module_new(b->target, model_name(b));
+  ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
+  bool good = emit_all(b, l, f, &info);
+  if (good && b->emit == EMIT_exe) good = write_exe(b, l, &info);
+  else if (good) good = b->emit == EMIT_llvm ? write_llvm(b, l) : write_object(b, l);
+  llvm_module_free(l);
+  return good;
+}
+
+int command_build(Driver *d) {
+  Build b = {.driver = d, .start = driver_now()};
+  b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
+  if (!choose_emit(&b) | !choose_target(&b) | !choose_output(&b)) return EXIT_USAGE;
+  say(&b, "reading the model");
+  b.module = driver_load(d, NULL);
+  Func *f = b.module ? driver_func(d, b.module) : NULL;
+  bool good = f && run_passes(&b) && (b.emit == EMIT_ir ? write_ir(&b) : write_code(&b, f));
+  if (good) say_done(&b);
+  else if (b.talks) fputs("\r\033[K", stderr);
+  if (b.module) module_close(b.module);
+  return good ? EXIT_OK : EXIT_INPUT;
+}

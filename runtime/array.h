@@ -1,0 +1,30 @@
+/* array.h -- NumPy's .npy files, as a program reads and writes them, and inputs made up. */
+#ifndef LRT_ARRAY_H
+#define LRT_ARRAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/abi.h"
+#include "runtime/session.h"
+
+typedef struct Array {
+  int64_t dtype, rank, dim[LRT_RANK];
+  const void *data;
+} Array;
+
+const char *array_dtype_name(int64_t dtype);
+int64_t array_dtype_bytes(int64_t dtype);
+
+/* Maps the file, which stays mapped; its elements must be of the port's type and axes. Else false, with why in `why`. */
+bool array_read(const char *path, const lrt_port *port, Array *a, char *why, size_t size);
+/* Writes aside and renames: there is never half a file. */
+bool array_write(const char *path, const Array *a, char *why, size_t size);
+/* Numbers in [-1, 1), or 0 and 1 for integers. False: no memory. */
+bool array_random(const lrt_port *port, const int64_t *dim, uint64_t *seed, Array *a);
+/* The bytes of all elements; false when they do not fit. */
+bool array_bytes(const Array *a, int64_t *count, int64_t *bytes);
+/* Element i as a number. */
+double array_number(const Array *a, int64_t i);
+
+#endif

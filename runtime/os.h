@@ -1,0 +1,40 @@
+/* os.h -- what the runtime asks of the operating system. os_raw.c makes system calls; os_hosted.c uses a C library. */
+#ifndef LRT_OS_H
+#define LRT_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+_Noreturn void os_exit(int status);
+
+/* A file's number, or minus what went wrong (an errno). */
+int64_t os_open(const char *path);
+int64_t os_create(const char *path);
+void os_close(int64_t file);
+int64_t os_size(int64_t file);
+int64_t os_read(int64_t file, void *to, size_t n);              /* bytes read */
+bool os_write(int64_t file, const void *from, size_t n);        /* all of them */
+bool os_rename(const char *from, const char *to);
+bool os_make_folder(const char *path);                          /* or it is there */
+
+/* Zeroed pages, large ones where they are to be had; NULL: there are none. */
+void *os_memory(size_t n);
+void os_release(void *memory, size_t n);
+const void *os_map(int64_t file, size_t n);
+
+bool os_thread(void (*run)(void *), void *context);
+void os_wait(uint32_t *at, uint32_t value); /* returns at once if it has another value, and sometimes for nothing */
+void os_wake(uint32_t *at);                 /* all who wait */
+int64_t os_processors(void);                /* those that this process may use */
+int64_t os_now(void);                       /* nanoseconds */
+
+static inline void os_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#endif

@@ -1,0 +1,353 @@
+/* start.c -- a program's command line: reads inputs, runs the model, writes outputs. */
+#include "runtime/start.h"
+
+#include "runtime/array.h"
+#include "runtime/cpu.h"
+#include "runtime/os.h"
+#include "runtime/session.h"
+#include "runtime/size.h"
+#include "runtime/text.h"
+
+/* What the compiler made. */
+extern const lrt_program lrt_program_data;
+
+enum { DONE = 0, BAD_INPUT = 1, BAD_USAGE = 2, NO_RESOURCE = 74, MAX_PORTS = 256 };
+
+typedef struct Program {
+  const lrt_program *data;
+  const char *name;           /* as it was called */
+  const char *file[MAX_PORTS]; /* of each input, or NULL */
+  const char *folder;         /* for outputs, or NULL */
+  int64_t *size;              /* of each symbol, or -1: for inputs made up */
+  int64_t threads, repeat, seed;
+  bool random, info, check, help;
+  const uint8_t *weights;
+  lrt_session session;
+} Program;
+
+static int complain(const Program *p, int status, const char *fmt, ...) {
+  char line[1024];
+  va_list ap;
+  va_start(ap, fmt);
+  text_format_list(line, sizeof line, fmt, ap);
+  va_end(ap);
+  text_print(2, "%s: %s\n", p->name, line);
+  return status;
+}
+
+/* ---- words about the program ---- */
+
+/* A size as it was written: a number, a symbol, or else an expression that is not spelled out. */
+static void print_dim(const Program *p, int64_t at) {
+  const int64_t *words = p->data->words;
+  int64_t symbol = size_symbol(words, at);
+  if (symbol >= 0) text_print(1, "%s", p->data->symbol[symbol].name);
+  else if ((words[at] & 15) == LRT_NUMBER && words[at + 1] == LRT_END) text_print(1, "%d", words[at] >> 4);
+  else text_print(1, "...");
+}
+
+static void print_port(const Program *p, const char *start, const lrt_port *port) {
+  text_print(1, "%s%s: %s[", start, port->name, array_dtype_name(port->dtype));
+  for (int64_t i = 0; i < port->rank; i++) {
+    if (i) text_print(1, ",");
+    print_dim(p, port->dim[i]);
+  }
+  text_print(1, "]\n");
+}
+
+static void print_ports(const Program *p) {
+  const lrt_program *d = p->data;
+  text_print(1, "inputs:\n");
+  for (int64_t i = 0; i < d->n_inputs; i++) print_port(p, "  ", &d->input[i]);
+  text_print(1, "outputs:\n");
+  for (int64_t i = 0; i < d->n_outputs; i++) print_port(p, "  ", &d->output[i]);
+  for (int64_t i = 0; i < d->n_symbols; i++) {
+    text_print(1, "%s  %s", i ? "" : "sizes:\n", d->symbol[i].name);
+    if (d->symbol[i].capacity >= 0) text_print(1, ", %d at most", d->symbol[i].capacity);
+    text_print(1, "\n");
+  }
+}
+
+static int print_help(const Program *p) {
+  text_print(1, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->data->name);
+  text_print(1, "usage: %s", p->name);
+  for (int64_t i = 0; i < p->data->n_inputs; i++) text_print(1, " --in %s=FILE.npy", p->data->input[i].name);
+  text_print(1, " --out-dir FOLDER\n\n");
+  print_ports(p);
+  text_print(1, "\noptions:\n"
+                "  -i, --in NAME=FILE.npy   read an input\n"
+                "  -o, --out-dir FOLDER     write each output there, as NAME.npy\n"
+                "  -t, --threads N          run on N threads (else as many as there are processors for it)\n"
+                "      --random SEED        fill the inputs that are not given with random numbers\n"
+                "  -d, --dim NAME=N         the size of inputs made up (else 4)\n"
+                "      --repeat N           run N times, and say how long it took\n"
+                "      --info               say what the program holds\n"
+                "      --check              read all weights, and compare their hash with the one made at build\n"
+                "  -h, --help               this text\n\n"
+                "exit status: 0 done, 1 an input, the file or the processor is at fault, 2 the command line is,\n"
+                "74 no memory, no room or an I/O error\n");
+  return DONE;
+}
+
+static int print_info(const Program *p) {
+  text_print(1, "model:   %s\ntarget:  %s\nmade by: %s\n", p->data->name, p->data->target, p->data->made_by);
+  text_print(1, "weights: %d bytes\nsteps:   %d\n", p->data->weights_size, p->data->n_steps);
+  print_ports(p);
+  return DONE;
+}
+
+/* ---- the command line ---- */
+
+static int64_t find_input(const Program *p, const char *name, size_t n) {
+  for (int64_t i = 0; i < p->data->n_inputs; i++)
+    if (text_same_n(name, p->data->input[i].name, n)) return i;
+  return -1;
+}
+
+static size_t name_length(const char *s) {
+  size_t n = 0;
+  while (s[n] && s[n] != '=') n++;
+  return n;
+}
+
+static int take_input(Program *p, const char *word) {
+  size_t n = name_length(word);
+  if (!word[n]) return complain(p, BAD_USAGE, "--in takes NAME=FILE.npy, and not `%s`", word);
+  int64_t i = find_input(p, word, n);
+  if (i < 0) {
+    complain(p, BAD_USAGE, "there is no input of the name in `%s`", word);
+    for (int64_t k = 0; k < p->data->n_inputs; k++) text_print(2, "%s%s", k ? ", " : "its inputs are ", p->data->input[k].name);
+    text_print(2, "\n");
+    return BAD_USAGE;
+  }
+  if (p->file[i]) return complain(p, BAD_USAGE, "input `%s` is given twice", p->data->input[i].name);
+  p->file[i] = word + n + 1;
+  return DONE;
+}
+
+static int take_size(Program *p, const char *word) {
+  size_t n = name_length(word);
+  for (int64_t i = 0; i < p->data->n_symbols; i++) {
+    if (!text_same_n(word, p->data->symbol[i].name, n)) continue;
+    const char *end = word[n] ? text_number(word + n + 1, &p->size[i]) : NULL;
+    if (!end || *end) return complain(p, BAD_USAGE, "--dim takes NAME=N, and not `%s`", word);
+    return DONE;
+  }
+  return complain(p, BAD_USAGE, "there is no size of the name in `%s`; --info lists them", word);
+}
+
+static int take_number(Program *p, const char *option, const char *word, int64_t least, int64_t *out) {
+  const char *end = text_number(word, out);
+  if (!end || *end || *out < least) return complain(p, BAD_USAGE, "%s takes a number from %d on, and not `%s`", option, least, word);
+  return DONE;
+}
+
+/* An option that takes a value. */
+static int take_value(Program *p, const char *option, const char *value) {
+  if (text_same(option, "--in")) return take_input(p, value);
+  if (text_same(option, "--dim")) return take_size(p, value);
+  if (text_same(option, "--out-dir")) return p->folder = value, DONE;
+  if (text_same(option, "--threads")) return take_number(p, option, value, 1, &p->threads);
+  if (text_same(option, "--repeat")) return take_number(p, option, value, 1, &p->repeat);
+  p->random = true;
+  return take_number(p, option, value, 0, &p->seed);
+}
+
+static const char *long_name(const char *word, size_t n) {
+  static const char *const letters[] = {"-i", "--in", "-o", "--out-dir", "-t", "--threads", "-d", "--dim"};
+  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random"};
+  for (size_t i = 0; i < sizeof letters / sizeof *letters; i += 2)
+    if (text_same(word, letters[i])) return letters[i + 1];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (text_same_n(word, names[i], n)) return names[i];
+  return NULL;
+}
+
+static int take_word(Program *p, int argc, char **argv, int *i) {
+  const char *word = argv[*i];
+  size_t n = name_length(word);
+  if (text_same(word, "--help") || text_same(word, "-h")) return p->help = true, DONE;
+  if (text_same(word, "--info")) return p->info = true, DONE;
+  if (text_same(word, "--check")) return p->check = true, DONE;
+  const char *option = long_name(word, n);
+  if (!option) return complain(p, BAD_USAGE, "`%s` is no option; --help lists them", word);
+  if (word[n] && word[1] == '-') return take_value(p, option, word + n + 1);
+  if (*i + 1 == argc) return complain(p, BAD_USAGE, "`%s` needs a value", word);
+  return take_value(p, option, argv[++*i]);
+}
+
+static int read_words(Program *p, int argc, char **argv) {
+  int status = DONE;
+  p->size = os_memory((size_t)(p->data->n_symbols + 1) * sizeof *p->size);
+  if (!p->size) return complain(p, NO_RESOURCE, "no memory");
+  for (int64_t i = 0; i < p->data->n_symbols; i++) p->size[i] = -1;
+  for (int i = 1; i < argc && status == DONE; i++) status = take_word(p, argc, argv, &i);
+  return status;
+}
+
+/* ---- the file and the processor ---- */
+
+typedef struct Header { /* ELF64 */
+  uint32_t type, flags;
+  uint64_t offset, address, physical, file_size, size, align;
+} Header;
+
+/* The weights are the segment that is aligned as no other is. */
+static const Header *weights_header(const lrt_image *image) {
+  const Header *h = image->headers;
+  for (int64_t i = 0; h && i < image->n_headers; i++)
+    if (h[i].type == 1 && h[i].align == LRT_WEIGHTS_ALIGN) return &h[i];
+  return NULL;
+}
+
+/* A file that was cut off is still mapped as far as its headers say, so its size is looked at before the weights are. */
+static int find_weights(Program *p, const lrt_image *image) {
+  const Header *h = weights_header(image);
+  if (p->data->weights_size == 0) return DONE;
+  if (!h) return complain(p, BAD_INPUT, "this file has lost its weights");
+  int64_t file = os_open("/proc/self/exe");
+  if (file < 0 && image->path) file = os_open(image->path);
+  int64_t size = file < 0 ? INT64_MAX : os_size(file);
+  if (file >= 0) os_close(file);
+  if ((uint64_t)size < h->offset + h->file_size)
+    return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)(h->offset + h->file_size));
+  p->weights = (const uint8_t *)(uintptr_t)h->address;
+  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + p->data->weights_size);
+  if (!text_same_n(end->magic, LRT_MAGIC, sizeof end->magic) || end->size != (uint64_t)p->data->weights_size)
+    return complain(p, BAD_INPUT, "this file is damaged: its weights do not end where they should");
+  return DONE;
+}
+
+static int check_weights(const Program *p) {
+  uint64_t size = (uint64_t)p->data->weights_size;
+  if (!size) return text_print(1, "there are no weights\n"), DONE;
+  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + size);
+  lrt_hash h = {0};
+  lrt_hash_words(&h, (const uint64_t *)(const void *)p->weights, size / 8);
+  if (lrt_hash_end(&h) != end->hash)
+    return complain(p, BAD_INPUT, "the weights are damaged: their hash is %x, and was %x", lrt_hash_end(&h), end->hash);
+  text_print(1, "the weights are whole: %d bytes, hash %x\n", (int64_t)size, end->hash);
+  return DONE;
+}
+
+static int check_processor(const Program *p) {
+  char missing[512];
+  if (cpu_missing(p->data->needs, missing, sizeof missing) == 0) return DONE;
+  complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", p->data->target, missing);
+  text_print(2, "build the model again with --cpu for a lower level\n");
+  return BAD_INPUT;
+}
+
+/* ---- running ---- */
+
+static int make_up(Program *p, int64_t i, uint64_t *seed, Array *a) {
+  const lrt_port *port = &p->data->input[i];
+  int64_t dim[LRT_RANK];
+  for (int64_t k = 0; k < p->data->n_symbols; k++)
+    if (p->size[k] < 0) {
+      int64_t most = p->data->symbol[k].capacity;
+      p->size[k] = most >= 0 && most < 4 ? most : 4;
+    }
+  for (int64_t k = 0; k < port->rank; k++)
+    if (!size_value(p->data->words, port->dim[k], p->size, &dim[k]))
+      return complain(p, BAD_INPUT, "input `%s`: no size can be made up for axis %d", port->name, k);
+  return array_random(port, dim, seed, a) ? DONE : complain(p, NO_RESOURCE, "no memory for input `%s`", port->name);
+}
+
+/* All that is wrong with the inputs is said at once. */
+static int read_inputs(Program *p) {
+  int status = DONE;
+  uint64_t seed = (uint64_t)p->seed;
+  for (int64_t i = 0; i < p->data->n_inputs; i++) {
+    Array a;
+    char why[256];
+    int one = DONE;
+    if (p->file[i]) {
+      if (!array_read(p->file[i], &p->data->input[i], &a, why, sizeof why)) one = complain(p, BAD_INPUT, "%s: %s", p->file[i], why);
+    } else if (p->random) {
+      one = make_up(p, i, &seed, &a);
+    } else {
+      one = complain(p, BAD_USAGE, "input `%s` is not given: --in %s=FILE.npy, or --random SEED", p->data->input[i].name, p->data->input[i].name);
+    }
+    if (one == DONE) session_input(&p->session, i, a.dim, a.data);
+    else if (status == DONE) status = one;
+  }
+  return status;
+}
+
+/* Names of outputs may hold anything; a file's name may not. */
+static void file_name(const char *name, char *out, size_t size) {
+  size_t n = text_format(out, size, "%s", name);
+  for (size_t i = 0; i < n; i++)
+    if (out[i] == '/' || (unsigned char)out[i] < 32 || (i == 0 && out[i] == '.')) out[i] = '_';
+}
+
+static void show(const char *name, const Array *a) {
+  int64_t count, bytes;
+  text_print(1, "%s: %s[", name, array_dtype_name(a->dtype));
+  for (int64_t i = 0; i < a->rank; i++) text_print(1, "%s%d", i ? "," : "", a->dim[i]);
+  text_print(1, "]");
+  if (array_bytes(a, &count, &bytes))
+    for (int64_t i = 0; i < count && i < 6; i++) text_print(1, "%s%g", i ? " " : " = ", array_number(a, i));
+  text_print(1, count > 6 ? " ...\n" : "\n");
+}
+
+static int write_outputs(Program *p) {
+  if (p->folder && !os_make_folder(p->folder)) return complain(p, NO_RESOURCE, "%s: the folder cannot be made", p->folder);
+  for (int64_t i = 0; i < p->data->n_outputs; i++) {
+    const lrt_port *port = &p->data->output[i];
+    Array a = {.dtype = port->dtype, .rank = port->rank};
+    char name[256], path[4096], why[256];
+    if (!session_output(&p->session, i, a.dim, &a.data)) return complain(p, BAD_INPUT, "%s", p->session.error);
+    if (!p->folder) {
+      show(port->name, &a);
+      continue;
+    }
+    file_name(port->name, name, sizeof name);
+    text_format(path, sizeof path, "%s/%s.npy", p->folder, name);
+    if (!array_write(path, &a, why, sizeof why)) return complain(p, NO_RESOURCE, "%s: %s", path, why);
+  }
+  return DONE;
+}
+
+static int run(Program *p) {
+  int64_t least = INT64_MAX, sum = 0;
+  for (int64_t i = 0; i < p->repeat; i++) {
+    int64_t start = os_now();
+    if (!session_run(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
+    int64_t took = os_now() - start;
+    if (took < least) least = took;
+    sum += took;
+  }
+  if (p->repeat > 1)
+    text_print(2, "%d runs on %d threads: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
+               (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
+  return DONE;
+}
+
+static int run_model(Program *p) {
+  int64_t threads = p->threads ? p->threads : os_processors();
+  if (!session_open(&p->session, p->data, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
+  int status = read_inputs(p);
+  if (status != DONE) return status;
+  if (!session_prepare(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
+  if (p->repeat > 1) {
+    int64_t arena, least_arena;
+    session_memory(&p->session, &arena, &least_arena);
+    text_print(2, "arena: %d bytes, at least %d\n", arena, least_arena);
+  }
+  status = run(p);
+  return status == DONE ? write_outputs(p) : status;
+}
+
+int lrt_main(int argc, char **argv, const lrt_image *image) {
+  Program p = {.data = &lrt_program_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1};
+  int status = find_weights(&p, image);
+  if (status == DONE) status = read_words(&p, argc, argv);
+  if (status != DONE) return status;
+  if (p.help) return print_help(&p);
+  if (p.info) return print_info(&p);
+  if (p.check) return check_weights(&p);
+  status = check_processor(&p);
+  return status == DONE ? run_model(&p) : status;
+}

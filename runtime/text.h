@@ -1,0 +1,25 @@
+/* text.h -- strings and numbers without a C library. */
+#ifndef LRT_TEXT_H
+#define LRT_TEXT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+size_t text_length(const char *s);
+bool text_same(const char *a, const char *b);
+bool text_same_n(const char *a, const char *b, size_t n); /* the first n of a are all of b */
+
+/* %s is a string, %d an int64_t, %x a uint64_t in hexadecimal, %g a double in a few digits, %% a percent sign. What
+ * does not fit is cut off. Returns the length. */
+size_t text_format(char *out, size_t size, const char *fmt, ...);
+size_t text_format_list(char *out, size_t size, const char *fmt, va_list ap);
+
+/* The decimal number at s, and what follows it; NULL where there is none that fits. */
+const char *text_number(const char *s, int64_t *out);
+
+/* To the standard streams: 1 or 2. */
+void text_print(int stream, const char *fmt, ...);
+
+#endif
