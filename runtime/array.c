@@ -2,7 +2,7 @@
 #include "runtime/array.h"
 
 #include "runtime/os.h"
-#include "runtime/text.h"
+#include "runtime/words.h"
 
 static const struct {
   const char *name, *numpy;

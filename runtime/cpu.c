@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/text.h"
+#include "runtime/words.h"
 
 #if defined(__x86_64__)
 enum { EBX = 1, ECX = 2, EDX = 3 };

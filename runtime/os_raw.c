@@ -1,7 +1,7 @@
 /* os_raw.c -- the operating system by system calls alone: for programs that need no C library. Linux on x86-64. */
 #include "runtime/os.h"
 #include "runtime/start.h"
-#include "runtime/text.h"
+#include "runtime/words.h"
 
 /* ---- system calls ---- */
 

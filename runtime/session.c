@@ -3,7 +3,7 @@
 
 #include "runtime/os.h"
 #include "runtime/size.h"
-#include "runtime/text.h"
+#include "runtime/words.h"
 
 static bool fail(lrt_session *s, const char *fmt, ...) {
   va_list ap;

@@ -6,7 +6,7 @@
 #include "runtime/os.h"
 #include "runtime/session.h"
 #include "runtime/size.h"
-#include "runtime/text.h"
+#include "runtime/words.h"
 
 /* What the compiler made. */
 extern const lrt_program lrt_program_data;

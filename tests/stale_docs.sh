@@ -12,7 +12,7 @@ for page in "$made"/*; do
   cmp -s "$page" "docs/$name" || { echo "FAIL docs/$name is stale: run \`lathe docs docs\`"; bad=1; }
 done
 for word in $(grep -oE '`[a-z_0-9]+\(\)`' docs/architecture.md docs/hacking.md | grep -oE '[a-z_0-9]+\(' | tr -d '(' | sort -u); do
-  grep -rqE "\b$word\(" --include='*.c' --include='*.h' ir passes frontend codegen tests ||
+  grep -rqE "\b$word\(" --include='*.c' --include='*.h' ir passes frontend codegen runtime tests ||
     { echo "FAIL docs name $word(), which does not exist"; bad=1; }
 done
 [ $bad = 0 ] && echo "docs are fresh"

@@ -4,68 +4,13 @@
  *                        for a model that is found through LATHE_CORPUS.
  * A module must print, parse and print the same, and evaluate to the outputs, as imported and after each pass. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "frontend/onnx.h"
-#include "frontend/onnx_tensor.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
 #include "passes/pass.h"
+#include "model_data.h"
 #include "tolerance.h"
-
-/* ---- finding models ---- */
-
-static const struct {
-  const char *name, *path; /* below LATHE_CORPUS */
-} corpus_models[] = {
-    {"gpt2_past", "exported-onnx/gpt2_past.onnx"},
-    {"bert_toy_optimized", "exported-onnx/bert_toy_optimized.onnx"},
-    {"tiny_random_gpt2", "exported-onnx/tiny-random-gpt2/past.onnx"},
-};
-
-static const char *model_file(Arena *a, const char *dir) {
-  char *own = arena_printf(a, "%s/model.onnx", dir);
-  if (access(own, R_OK) == 0) return own;
-  const char *slash = strrchr(dir, '/'), *name = slash ? slash + 1 : dir, *corpus = getenv("LATHE_CORPUS");
-  for (size_t i = 0; i < sizeof corpus_models / sizeof *corpus_models; i++) {
-    char *path = arena_printf(a, "%s/%s", corpus ? corpus : "../shared/corpus", corpus_models[i].path);
-    if (strcmp(name, corpus_models[i].name) == 0 && access(path, R_OK) == 0) return path;
-  }
-  return NULL;
-}
-
-/* ---- one set of data ---- */
-
-enum { MAX_TENSORS = 64 };
-
-typedef struct DataSet {
-  const char *dir;
-  int n_in, n_out;
-  const char *in_name[MAX_TENSORS], *out_name[MAX_TENSORS];
-  Tensor *in[MAX_TENSORS], *out[MAX_TENSORS];
-} DataSet;
-
-static int load_series(Arena *a, Diag *d, const char *dir, const char *kind, const char **name, Tensor **t) {
-  int n = 0;
-  for (; n < MAX_TENSORS; n++) {
-    char *path = arena_printf(a, "%s/%s_%d.pb", dir, kind, n);
-    if (access(path, R_OK) != 0) break;
-    if (!onnx_load_tensor(a, d, path, &name[n], &t[n])) return -1;
-  }
-  return n;
-}
-
-static bool load_set(Arena *a, Diag *d, const char *dir, DataSet *s) {
-  *s = (DataSet){.dir = dir};
-  s->n_in = load_series(a, d, dir, "input", s->in_name, s->in);
-  s->n_out = load_series(a, d, dir, "output", s->out_name, s->out);
-  return s->n_in >= 0 && s->n_out > 0;
-}
-
-static void release_set(DataSet *s) {
-  for (int i = 0; i < s->n_in; i++) tensor_release(s->in[i]);
-  for (int i = 0; i < s->n_out; i++) tensor_release(s->out[i]);
-}
 
 /* ---- one model ---- */
 
@@ -74,7 +19,7 @@ typedef struct Case {
   Diag *diag;
   const char *dir;
   int n_sets;
-  DataSet set[16];
+  DataSet set[MAX_SETS];
   bool failed;
 } Case;
 
@@ -135,11 +80,7 @@ static void check_module(void *ctx, const char *when, Module *m) {
 
 static bool run_case(Arena *a, const char *dir, const char *file) {
   Case c = {.arena = a, .diag = diag_new(a), .dir = dir};
-  for (int i = 0; i < 16; i++) {
-    char *path = arena_printf(a, "%s/test_data_set_%d", dir, i);
-    if (access(path, R_OK) != 0 || !load_set(a, c.diag, path, &c.set[c.n_sets])) break;
-    c.n_sets++;
-  }
+  c.n_sets = data_load(a, c.diag, dir, c.set);
   Module *m = onnx_import(a, c.diag, file, NULL);
   if (!m || !c.n_sets) fail(&c, "import", "nothing to compare", diag_first(c.diag) ? diag_first(c.diag) : "no data");
   if (m && !c.failed) {
@@ -148,7 +89,7 @@ static bool run_case(Arena *a, const char *dir, const char *file) {
     if (!c.failed && !pass_run(m, &o)) fail(&c, "passes", "default pipeline", diag_first(m->diag));
   }
   if (m) module_close(m);
-  for (int i = 0; i < c.n_sets; i++) release_set(&c.set[i]);
+  for (int i = 0; i < c.n_sets; i++) data_release(&c.set[i]);
   if (!c.failed) printf("ok %s (%d data sets)\n", dir, c.n_sets);
   return !c.failed;
 }
@@ -157,7 +98,7 @@ int main(int argc, char **argv) {
   int passed = 0, failed = 0, skipped = 0;
   for (int i = 1; i < argc; i++) {
     Arena *a = arena_new();
-    const char *file = model_file(a, argv[i]);
+    const char *file = data_model(a, argv[i]);
     if (!file) printf("skipped %s: its model is not there (LATHE_CORPUS)\n", argv[i]), skipped++;
     else if (run_case(a, argv[i], file)) passed++;
     else failed++;

@@ -1,5 +1,5 @@
-/* text.c -- strings and numbers without a C library. */
-#include "runtime/text.h"
+/* words.c -- strings and numbers without a C library. */
+#include "runtime/words.h"
 
 #include "runtime/os.h"
 

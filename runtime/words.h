@@ -1,6 +1,6 @@
-/* text.h -- strings and numbers without a C library. */
-#ifndef LRT_TEXT_H
-#define LRT_TEXT_H
+/* words.h -- strings and numbers without a C library. */
+#ifndef LRT_WORDS_H
+#define LRT_WORDS_H
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# test_build.sh LATHE -- `lathe build` and what it makes, as a person meets them: outputs, messages, damage.
+set -uo pipefail
+lathe=$(realpath "$1")
+cd "$(dirname "$0")/.."
+example=$PWD/examples/model
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+cd "$made"
+bad=0
+fail() { echo "FAIL $*"; bad=1; }
+# expect STATUS TEXT COMMAND...: it ends with the status, and says the text
+expect() {
+  local status=$1 text=$2 got
+  shift 2
+  said=$("$@" 2>&1)
+  got=$?
+  [ $got = "$status" ] || fail "status $got and not $status: $*: $said"
+  case $said in *"$text"*) ;; *) fail "says nothing of '$text': $*: $said" ;; esac
+}
+
+# a model becomes a program, whose output is the one that was computed elsewhere
+expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder
+expect 0 "input_ids" ./decoder --help
+expect 0 "target:" ./decoder --info
+expect 0 "whole" ./decoder --check
+expect 0 "" ./decoder --in "input_ids=$example/input_ids.npy" --out-dir one -t 1
+expect 0 "" ./decoder -i "input_ids=$example/input_ids.npy" -o two --threads=2
+expect 0 "" ./decoder -i "input_ids=$example/input_ids.npy" -o three -t 3 --repeat 50
+cmp one/logits.npy two/logits.npy && cmp one/logits.npy three/logits.npy || fail "threads change the output"
+expect 0 "logits: f32[1,4,128]" ./decoder --random 1
+expect 0 "logits: f32[1,7,128]" ./decoder --random 1 --dim=seq=7
+
+# what is wrong is said
+expect 2 "input \`input_ids\` is not given" ./decoder
+expect 2 "no option" ./decoder --colour
+expect 2 "no input" ./decoder --in ids=x.npy
+expect 1 "no such file" ./decoder --in input_ids=missing.npy
+expect 1 "and \`input_ids\` takes" ./decoder --in "input_ids=$example/logits.npy"
+echo text >text.npy
+expect 1 "not a .npy file" ./decoder --in input_ids=text.npy
+expect 2 "needs -o" "$lathe" build "$example/decoder.onnx"
+expect 2 "no such level" "$lathe" build "$example/decoder.onnx" -o x --cpu z80
+
+# the same bytes again, from elsewhere
+mkdir elsewhere
+(cd elsewhere && LC_ALL=C TZ=Asia/Tokyo "$lathe" build "$example/decoder.onnx" -o decoder -q) && cmp decoder elsewhere/decoder ||
+  fail "two builds differ"
+
+# what is cut off, or damaged, says so
+head -c $(($(stat -c %s decoder) - 60000)) decoder >short
+chmod +x short
+expect 1 "incomplete" ./short --random 1
+cp decoder damaged
+printf 'x' | dd of=damaged bs=1 seek=$((2 * 1024 * 1024 + 5000)) conv=notrunc status=none
+expect 1 "damaged" ./damaged --check
+
+# other tools leave it whole
+if command -v strip >/dev/null; then
+  strip -o stripped decoder 2>/dev/null && expect 0 "whole" ./stripped --check && expect 0 "logits" ./stripped --random 1
+fi
+
+# a build that is killed leaves nothing that the next does not clear
+for i in 0.01 0.05 0.1 0.3; do
+  timeout -s KILL "$i" "$lathe" build "$example/decoder.onnx" -o killed -q 2>/dev/null
+  [ ! -e killed ] || ./killed --check >/dev/null || fail "half a file after $i s"
+done
+rm -f killed
+"$lathe" build "$example/decoder.onnx" -o killed -q && [ "$(echo killed*)" = killed ] || fail "litter: $(echo killed*)"
+
+# other things to write
+expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ll --emit llvm -q
+grep -q "define" d.ll || fail "d.ll has no function"
+expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ir --emit ir -q
+expect 0 "" "$lathe" ir d.ir
+
+[ $bad = 0 ] && echo "programs behave"
+exit $bad
