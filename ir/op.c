@@ -11,9 +11,9 @@
 
 /* What the rows name. A row's NONE is a null function of the right type. */
 #define OP(name, level, effect, ni, xi, no, xo, nr, infer, eval, cost, doc) \
-  bool infer_##infer(Infer *) __attribute__((weak));                        \
-  bool eval_##eval(EvalCall *) __attribute__((weak));                       \
-  void cost_##cost(const Node *, Cost *) __attribute__((weak));
+  bool infer_##infer(Infer *);                                              \
+  bool eval_##eval(EvalCall *);                                             \
+  void cost_##cost(const Node *, Cost *);
 #define ATTR(...)
 #include "ir/ops.def"
 #undef OP
