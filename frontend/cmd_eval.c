@@ -13,7 +13,7 @@
 
 /* ---- numbers on the command line ---- */
 
-static bool read_size(Driver *d, const char *option, int64_t dflt, int64_t *out) {
+static bool read_number(Driver *d, const char *option, int64_t dflt, int64_t *out) {
   const char *s = option_value(&d->options, option);
   if (!s) return *out = dflt, true;
   char *end;
@@ -24,7 +24,7 @@ static bool read_size(Driver *d, const char *option, int64_t dflt, int64_t *out)
   if (*end == 'G') unit = 1 << 30;
   end += unit > 1;
   if (end == s || *end || errno || n < 0 || !checked_mul(n, unit, out))
-    return diag_error(d->diag, (Loc){0}, "--%s: `%s` is not a number", option, s);
+    return diag_misuse(d->diag, "--%s: `%s` is not a number", option, s);
   return true;
 }
 
@@ -62,11 +62,11 @@ static bool read_inputs(Driver *d, const Func *f, Tensor **arg) {
   bool good = true;
   for (int i = 0; i < option_count(&d->options, "in"); i++) {
     const char *s = option_at(&d->options, "in", i), *equals = strchr(s, '=');
-    if (!equals) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is not of the form NAME=FILE", s); continue; }
+    if (!equals) { good = diag_misuse(d->diag, "--in: `%s` is not of the form NAME=FILE", s); continue; }
     if (*s == '@') continue; /* a constant: bind_constants() */
     int at = find_argument(f, s, (size_t)(equals - s));
     if (at < 0) { good = no_such_input(d, f, s, (size_t)(equals - s)); continue; }
-    if (arg[at]) { good = diag_error(d->diag, (Loc){0}, "--in: `%s` is given twice", f->body->arg[at]->name); continue; }
+    if (arg[at]) { good = diag_misuse(d->diag, "--in: `%s` is given twice", f->body->arg[at]->name); continue; }
     arg[at] = read_tensor(d, equals + 1);
     good &= arg[at] != NULL;
   }
@@ -98,15 +98,23 @@ static uint64_t next_random(uint64_t *s) {
   return z ^ (z >> 31);
 }
 
-/* Sizes that nothing fixes are 4. Floats are in [-1, 1); integers are 0 or 1, which most models take for anything. */
-static Tensor *random_tensor(Driver *d, const Value *v, uint64_t *seed) {
+/* Sizes that nothing fixes are 4. */
+static bool made_up_sizes(Driver *d, const Func *f, const Value *v, int64_t *dim) {
   enum { FREE_SIZE = 4 };
-  int64_t dim[MAX_RANK], value[256];
-  for (int i = 0; i < 256; i++) value[i] = FREE_SIZE;
+  int64_t *value = ARENA_ARRAY(d->arena, int64_t, f->symbols.n);
+  for (int i = 0; i < f->symbols.n; i++) value[i] = FREE_SIZE;
   for (int i = 0; i < v->type->rank; i++)
-    if (!dim_eval(v->type->dim[i], value, 256, &dim[i]))
-      return diag_error(d->diag, (Loc){.name = v->name}, "no size can be made up for %s", dim_text(d->arena, v->type->dim[i])), NULL;
-  Tensor *t = tensor_new(NULL, v->type->dtype, v->type->rank, dim);
+    if (!dim_eval(v->type->dim[i], value, f->symbols.n, &dim[i]))
+      return diag_error(d->diag, (Loc){f->loc.file, 0, v->name}, "no size can be made up for %s", type_text(d->arena, v->type));
+  return true;
+}
+
+/* Floats are in [-1, 1); integers are 0 or 1, which most models take for anything. */
+static Tensor *random_tensor(Driver *d, Evaluator *e, const Func *f, const Value *v, uint64_t *seed) {
+  int64_t dim[MAX_RANK];
+  if (!made_up_sizes(d, f, v, dim)) return NULL;
+  Tensor *t = tensor_new(e, v->type->dtype, v->type->rank, dim);
+  if (!t) diag_hint(d->diag, "this is input `%s`, which is to be made up; -d gives it another size", v->name ? v->name : "?");
   for (int64_t i = 0; t && i < t->count; i++) {
     uint64_t r = next_random(seed);
     if (dtype_is_float(t->dtype)) dtype_set_f(t->dtype, t->data, i, (double)(int64_t)(r >> 11) * 0x1p-52 - 1);
@@ -115,14 +123,16 @@ static Tensor *random_tensor(Driver *d, const Value *v, uint64_t *seed) {
   return t;
 }
 
-static bool complete_inputs(Driver *d, const Func *f, Tensor **arg) {
-  const char *s = option_value(&d->options, "random");
-  uint64_t seed = s ? strtoull(s, NULL, 10) : 0;
+static bool complete_inputs(Driver *d, Evaluator *e, const Func *f, Tensor **arg) {
+  bool given = option_given(&d->options, "random");
+  int64_t number;
+  if (!read_number(d, "random", 0, &number)) return false;
+  uint64_t seed = (uint64_t)number;
   bool good = true;
   for (int i = 0; i < f->body->n_args; i++) {
     const Value *v = f->body->arg[i];
     if (arg[i] || v->type->kind == TYPE_STATE) continue; /* an absent state is an empty one */
-    if (s) good &= (arg[i] = random_tensor(d, v, &seed)) != NULL;
+    if (given) good &= (arg[i] = random_tensor(d, e, f, v, &seed)) != NULL;
     else {
       good = diag_error(d->diag, f->loc, "input `%s` of type %s is not given", v->name ? v->name : "?", type_text(d->arena, v->type));
       diag_hint(d->diag, "--in %s=FILE.npy, or --random SEED", v->name ? v->name : "NAME");
@@ -169,26 +179,22 @@ static bool write_results(Driver *d, Module *m, const Func *f, Tensor **result) 
 
 static int run(Driver *d, Module *m, Func *f, EvalOptions o) {
   Tensor **arg = ARENA_ARRAY(d->arena, Tensor *, f->body->n_args), **result = ARENA_ARRAY(d->arena, Tensor *, f->n_results);
-  bool good = read_inputs(d, f, arg) && complete_inputs(d, f, arg), exhausted = false;
-  if (good) {
-    double start = driver_now();
-    Evaluator *e = eval_new(m, o);
-    good = bind_constants(d, m, e) && eval_func(e, f, f->body->n_args, arg, result);
-    if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
-    good = good && write_results(d, m, f, result);
-    for (int i = 0; i < f->n_results; i++)
-      if (result[i]) tensor_release(result[i]);
-    exhausted = eval_exhausted(e);
-    eval_free(e);
-  }
-  for (int i = 0; i < f->body->n_args; i++)
-    if (arg[i]) tensor_release(arg[i]);
+  Evaluator *e = eval_new(m, o);
+  bool good = read_inputs(d, f, arg) && complete_inputs(d, e, f, arg) && bind_constants(d, m, e);
+  double start = driver_now();
+  good = good && eval_func(e, f, f->body->n_args, arg, result);
+  if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
+  good = good && write_results(d, m, f, result);
+  for (int i = 0; i < f->n_results; i++) tensor_release(result[i]);
+  for (int i = 0; i < f->body->n_args; i++) tensor_release(arg[i]);
+  bool exhausted = eval_exhausted(e);
+  eval_free(e);
   return good ? EXIT_OK : exhausted ? EXIT_RESOURCE : EXIT_INPUT;
 }
 
 int command_eval(Driver *d) {
   EvalOptions o = {0};
-  if (!read_size(d, "max-memory", (int64_t)4 << 30, &o.max_memory) || !read_size(d, "max-steps", 0, &o.max_steps)) return EXIT_USAGE;
+  if (!read_number(d, "max-memory", (int64_t)4 << 30, &o.max_memory) || !read_number(d, "max-steps", 0, &o.max_steps)) return EXIT_USAGE;
   Module *m = driver_load(d, NULL);
   if (!m || !driver_run_passes(d, m)) return EXIT_INPUT;
   Func *f = driver_func(d, m);

@@ -1,11 +1,12 @@
 /* cmd_inspect.c -- `lathe inspect`: says what a model holds. */
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "frontend/driver.h"
+#include "ir/checked.h"
 #include "ir/cost.h"
 #include "ir/eval.h"
+#include "ir/fatal.h"
 
 /* ---- gathering ---- */
 
@@ -24,13 +25,19 @@ static bool is_weight(const Constant *c) {
   return dtype_is_float(c->type->dtype) && constant_size(c, &bytes) && bytes > dtype_bits(c->type->dtype) / 8;
 }
 
+/* Splats may be declared as large as one likes: sums stay at the largest number. */
+static void tally(int64_t *sum, int64_t n) {
+  if (!checked_add(*sum, n, sum)) *sum = INT64_MAX;
+}
+
 static void count_constant(Summary *s, const Constant *c) {
   int64_t bytes, n = 1;
   if (!is_weight(c)) return;
-  for (int k = 0; k < c->type->rank; k++) n *= dim_is_const(c->type->dim[k]) ? c->type->dim[k]->constant : 1;
+  for (int k = 0; k < c->type->rank; k++)
+    if (dim_is_const(c->type->dim[k]) && !checked_mul(n, c->type->dim[k]->constant, &n)) n = INT64_MAX;
   s->constants++;
-  s->parameters += n;
-  if (constant_size(c, &bytes)) s->parameter_bytes += bytes;
+  tally(&s->parameters, n);
+  tally(&s->parameter_bytes, constant_size(c, &bytes) ? bytes : INT64_MAX);
 }
 
 /* A branch counts whole, a loop's body once: how often it runs is the data's to say. */
@@ -145,5 +152,5 @@ int command_inspect(Driver *d) {
     if (m) show(d, m);
     show_unsupported(&report);
   }
-  return m ? EXIT_SUCCESS : EXIT_FAILURE;
+  return m ? EXIT_OK : EXIT_INPUT;
 }

@@ -39,9 +39,7 @@ static Module *load_text(Driver *d, const char *path, int n, const Binding *bind
 
 static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
   if (ends_with(path, ".ir")) return load_text(d, path, n, binding);
-  OnnxDim *dim = ARENA_ARRAY(d->arena, OnnxDim, n);
-  for (int i = 0; i < n; i++) dim[i] = (OnnxDim){binding[i].name, binding[i].value, binding[i].capacity};
-  return onnx_import(d->arena, d->diag, model_path(d, path), &(OnnxOptions){.n_dims = n, .dim = dim, .report = report});
+  return onnx_import(d->arena, d->diag, model_path(d, path), &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
 }
 
 double driver_now(void) {
@@ -50,11 +48,20 @@ double driver_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* The sizes that -d gives; false after a diag_misuse. */
+static bool read_bindings(Driver *d, int n, Binding *binding) {
+  for (int i = 0; i < n; i++) {
+    if (!binding_parse(d->arena, d->diag, option_at(&d->options, "dim", i), &binding[i])) return false;
+    for (int k = 0; k < i; k++)
+      if (strcmp(binding[k].name, binding[i].name) == 0) return diag_misuse(d->diag, "-d: `%s` is given twice", binding[i].name);
+  }
+  return true;
+}
+
 Module *driver_load(Driver *d, OnnxReport *report) {
   int n = option_count(&d->options, "dim");
   Binding *binding = ARENA_ARRAY(d->arena, Binding, n);
-  for (int i = 0; i < n; i++)
-    if (!binding_parse(d->arena, d->diag, option_at(&d->options, "dim", i), &binding[i])) return NULL;
+  if (!read_bindings(d, n, binding)) return NULL;
   double start = driver_now();
   Module *m = load(d, d->options.positional.at[0], n, binding, report);
   bool timed = d->options.command != COMMAND_inspect && option_given(&d->options, "time");
@@ -65,7 +72,7 @@ Module *driver_load(Driver *d, OnnxReport *report) {
 bool driver_run_passes(Driver *d, Module *m) {
   const Options *o = &d->options;
   const char *passes = option_value(o, "passes"), *pipeline = option_value(o, "pipeline");
-  if (passes && pipeline) return diag_error(d->diag, (Loc){0}, "--passes %s and --pipeline %s exclude each other", passes, pipeline);
+  if (passes && pipeline) return diag_misuse(d->diag, "--passes %s and --pipeline %s exclude each other", passes, pipeline);
   PassOptions p = {.passes = passes, .pipeline = pipeline ? pipeline : "none", .out = stdout, .err = stderr};
   p.after = option_value(o, "after");
   p.after_all = option_given(o, "after-all");
@@ -110,7 +117,7 @@ int command_help(Driver *d) {
   if (strcmp(what, "passes") == 0) return help_passes(), EXIT_OK;
   for (int c = 0; c < COMMAND_count; c++)
     if (strcmp(command_info((Command)c)->name, what) == 0) return options_help_command((Command)c, stdout), EXIT_OK;
-  diag_error(d->diag, (Loc){0}, "there is no command `%s` to explain", what);
+  diag_misuse(d->diag, "there is no command `%s` to explain", what);
   diag_hint(d->diag, "`lathe help` lists the commands");
   return EXIT_USAGE;
 }

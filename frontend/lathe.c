@@ -1,5 +1,6 @@
 /* lathe.c -- the program: reads the command line and runs a command. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ static int run_command(Driver *d) {
   int n = d->options.positional.n;
   if (option_given(&d->options, "help")) return options_help_command(c, stdout), EXIT_OK;
   if (n >= rows[c].min_positional && n <= rows[c].max_positional) return rows[c].run(d);
-  diag_error(d->diag, (Loc){0}, "`lathe %s` takes %s, and %d were given", command_info(c)->name,
+  diag_misuse(d->diag, "`lathe %s` takes %s, and %d were given", command_info(c)->name,
              command_info(c)->arguments, n);
   diag_hint(d->diag, "`lathe help %s` explains it", command_info(c)->name);
   return EXIT_USAGE;
@@ -32,6 +33,7 @@ static int run_command(Driver *d) {
 /* What was printed may still be in a buffer, and the disk full. */
 static int finish(Driver *d, int status) {
   if (diag_errors(d->diag) && status == EXIT_OK) status = EXIT_INPUT;
+  if (diag_misused(d->diag)) status = EXIT_USAGE;
   diag_flush(d->diag, stderr, d->colour);
   arena_free(d->arena);
   if (fflush(stdout) != 0 || ferror(stdout)) fatal_resource("cannot write to standard output: %s", strerror(errno));
@@ -39,6 +41,7 @@ static int finish(Driver *d, int status) {
 }
 
 int main(int argc, char **argv) {
+  signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of writing then, which cleans up */
   Arena *a = arena_new();
   Driver d = {.arena = a, .diag = diag_new(a), .colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
   if (argc > 1 && strcmp(argv[1], "--version") == 0) return printf("lathe %s\n", LATHE_VERSION), finish(&d, EXIT_OK);

@@ -2,16 +2,10 @@
 #ifndef LATHE_ONNX_H
 #define LATHE_ONNX_H
 
+#include "ir/bind.h"
 #include "ir/ir.h"
 
 enum { ONNX_OPSET_MIN = 7, ONNX_OPSET_MAX = 28 };
-
-/* -d name=value: a size of the inputs by its name in the model, or by the name that the import gave it. */
-typedef struct OnnxDim {
-  const char *name;
-  int64_t value;
-  bool capacity; /* the largest value; else the value itself */
-} OnnxDim;
 
 /* One kind of thing in the model that is not supported, and where it first stands. */
 typedef struct OnnxRefusal {
@@ -30,7 +24,7 @@ typedef struct OnnxReport {
 
 typedef struct OnnxOptions {
   int n_dims;
-  const OnnxDim *dim;
+  const Binding *dim; /* sizes of the inputs, each by its name in the model or the one that the import gave it */
   bool initializers_are_defaults; /* an input that has an initialiser stays an input; else it is a constant */
   OnnxReport *report;             /* filled in, if not NULL, also when the import fails */
 } OnnxOptions;

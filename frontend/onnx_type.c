@@ -25,9 +25,9 @@ static const char *symbol_name(OnnxImporter *imp, const char *wish) {
   return name;
 }
 
-static const OnnxDim *find_option(OnnxImporter *imp, const char *name, const char *symbol) {
+static const Binding *find_option(OnnxImporter *imp, const char *name, const char *symbol) {
   for (int i = 0; imp->options && i < imp->options->n_dims; i++) {
-    const OnnxDim *o = &imp->options->dim[i];
+    const Binding *o = &imp->options->dim[i];
     if (strcmp(o->name, name) != 0 && strcmp(o->name, symbol) != 0) continue;
     imp->dim_used[i] = true;
     return o;
@@ -42,7 +42,7 @@ static Dim size_by_name(OnnxImporter *imp, const char *name, bool named) {
   if (!s) s = ARENA_NEW(imp->arena, OnnxSize);
   if (named) strmap_add(imp->arena, &imp->symbols, onnx_keep(imp, name), s);
   const char *symbol = symbol_name(imp, name);
-  const OnnxDim *o = find_option(imp, name, symbol);
+  const Binding *o = find_option(imp, name, symbol);
   if (o && !o->capacity) return s->dim = dim_const(imp->module->dims, o->value);
   return s->dim = dim_symbol(imp->module->dims, func_add_symbol(imp->func, symbol, o ? o->value : DIM_NO_CAPACITY));
 }
@@ -50,7 +50,7 @@ static Dim size_by_name(OnnxImporter *imp, const char *name, bool named) {
 bool onnx_check_dim_options(OnnxImporter *imp) {
   bool ok = true;
   for (int i = 0; imp->options && i < imp->options->n_dims; i++) {
-    const OnnxDim *o = &imp->options->dim[i];
+    const Binding *o = &imp->options->dim[i];
     if (o->value < 0) ok = diag_error(imp->diag, (Loc){.file = imp->path}, "size `%s` is %" PRId64, o->name, o->value);
     if (imp->dim_used[i]) continue;
     const char *have = "none";

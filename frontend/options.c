@@ -97,7 +97,7 @@ static const char *nearest_option(const char *word, unsigned command) {
 }
 
 static bool unknown_option(Diag *d, const Options *o, const char *word, const char *name) {
-  diag_error(d, (Loc){0}, "`lathe %s` has no option `%s`", commands[o->command].name, word);
+  diag_misuse(d, "`lathe %s` has no option `%s`", commands[o->command].name, word);
   const char *near = nearest_option(name, 1u << o->command);
   if (near) return diag_hint(d, "did you mean --%s?", near);
   return diag_hint(d, "`lathe help %s` lists them", commands[o->command].name);
@@ -114,22 +114,22 @@ static bool parse_option(Arena *a, Diag *d, int n, char **word, int *i, Options 
   const OptionInfo *info = &options[at];
   if (is_long && w[2 + length] == '=') value = w + 3 + length;
   else if (!is_long && w[2]) value = w + 2;
-  if (value && !info->argument) return diag_error(d, (Loc){0}, "`--%s` takes no value, and got `%s`", info->name, value);
+  if (value && !info->argument) return diag_misuse(d, "`--%s` takes no value, and got `%s`", info->name, value);
   if (!value && info->argument) {
-    if (*i + 1 >= n) return diag_error(d, (Loc){0}, "`--%s` needs a value: %s", info->name, info->argument);
+    if (*i + 1 >= n) return diag_misuse(d, "`--%s` needs a value: %s", info->name, info->argument);
     value = word[++*i];
   }
   if (o->value[at].n && info->argument && !(info->commands & OPTION_MANY))
-    return diag_error(d, (Loc){0}, "`--%s` is given twice: `%s` and `%s`", info->name, o->value[at].at[0], value);
+    return diag_misuse(d, "`--%s` is given twice: `%s` and `%s`", info->name, o->value[at].at[0], value);
   vec_push(a, &o->value[at], value ? value : "");
   return true;
 }
 
 bool options_parse(Arena *a, Diag *d, int n, char **word, Options *o) {
   int command = n ? find_command(word[0]) : -1;
-  if (n == 0) return diag_error(d, (Loc){0}, "no command is given"), diag_hint(d, "try `lathe help`");
+  if (n == 0) return diag_misuse(d, "no command is given"), diag_hint(d, "try `lathe help`");
   if (command < 0) {
-    diag_error(d, (Loc){0}, "there is no command `%s`", word[0]);
+    diag_misuse(d, "there is no command `%s`", word[0]);
     const char *near = nearest_command(word[0]);
     return near ? diag_hint(d, "did you mean `lathe %s`?", near) : diag_hint(d, "`lathe help` lists the commands");
   }

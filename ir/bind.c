@@ -66,7 +66,7 @@ bool binding_parse(Arena *a, Diag *d, const char *text, Binding *b) {
   errno = 0;
   int64_t value = strtoll(number, &end, 10);
   if (length == 0 || end == number || *end || errno || value < 0)
-    return diag_error(d, (Loc){0}, "`%s` is not of the form NAME=N or NAME<=N", text);
+    return diag_misuse(d, "`%s` is not of the form NAME=N or NAME<=N", text);
   *b = (Binding){arena_string(a, text, length), value, capacity};
   return true;
 }

@@ -17,6 +17,7 @@ struct Diag {
   Arena *arena;
   VEC(Message) kept;
   int errors, dropped;
+  bool misused;
 };
 
 Diag *diag_new(Arena *a) {
@@ -48,6 +49,18 @@ bool diag_error(Diag *d, Loc loc, const char *fmt, ...) {
   d->errors++;
   return false;
 }
+
+bool diag_misuse(Diag *d, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  add(d, false, (Loc){0}, fmt, ap);
+  va_end(ap);
+  d->errors++;
+  d->misused = true;
+  return false;
+}
+
+bool diag_misused(const Diag *d) { return d->misused; }
 
 void diag_warn(Diag *d, Loc loc, const char *fmt, ...) {
   va_list ap;

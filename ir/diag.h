@@ -21,6 +21,10 @@ Diag *diag_new(Arena *a);
 /* Returns false, so that a caller can say `return diag_error(...)`. The message names both offending values. */
 bool diag_error(Diag *d, Loc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* A mistake in the command line rather than in what it names: the exit status tells the two apart. Returns false, too. */
+bool diag_misuse(Diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool diag_misused(const Diag *d);
+
 /* Adds to the newest error what the user could do about it. Returns false, too. */
 bool diag_hint(Diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

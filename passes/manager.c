@@ -58,8 +58,14 @@ static const char *all_passes(Arena *a) {
   return s;
 }
 
+static const char *all_pipelines(Arena *a) {
+  char *s = "";
+  for (int i = 0; i < N_PIPELINES; i++) s = arena_printf(a, "%s%s%s", s, i ? ", " : "", pipelines[i].name);
+  return s;
+}
+
 static bool unknown_pass(Module *m, const char *name, size_t n) {
-  diag_error(m->diag, (Loc){0}, "there is no pass `%.*s`", (int)n, name);
+  diag_misuse(m->diag, "there is no pass `%.*s`", (int)n, name);
   return diag_hint(m->diag, "the passes are %s", all_passes(m->arena));
 }
 
@@ -79,7 +85,8 @@ static bool plan_names(Module *m, Plan *plan, const char *names) {
 static bool plan_pipeline(Module *m, Plan *plan, const char *name) {
   for (int i = 0; i < N_PIPELINES; i++)
     if (strcmp(pipelines[i].name, name) == 0) return plan_names(m, plan, pipelines[i].passes);
-  return diag_error(m->diag, (Loc){0}, "there is no pipeline `%s`", name);
+  diag_misuse(m->diag, "there is no pipeline `%s`", name);
+  return diag_hint(m->diag, "the pipelines are %s", all_pipelines(m->arena));
 }
 
 static bool plan_make(Module *m, Plan *plan, const PassOptions *o) {
@@ -96,9 +103,11 @@ static bool dump(Module *m, const PassOptions *o, int number, const char *name) 
     return diag_error(m->diag, (Loc){.file = o->dump_dir}, "cannot make the folder: %s", strerror(errno));
   FILE *f = fopen(path, "w");
   if (!f) return diag_error(m->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno));
+  fatal_remove_file(path);
   text_print(m, f);
   bool failed = ferror(f) != 0;
   if (fclose(f) != 0 || failed) fatal_resource("%s: cannot write: %s", path, strerror(errno));
+  fatal_keep_file(path);
   return true;
 }
 

@@ -90,7 +90,7 @@ static void test_sizes(void) {
 }
 
 static void test_fixed_sizes(void) {
-  const OnnxDim dim[] = {{"seq", 8, false}, {"batch_size", 4, true}, {"x_2", 3, false}};
+  const Binding dim[] = {{"seq", 8, false}, {"batch_size", 4, true}, {"x_2", 3, false}};
   Import i = import_from(sizes_model(), NULL, (OnnxOptions){.n_dims = 3, .dim = dim});
   CHECK(i.module);
   CHECK(type_is(&i, argument(&i, 0)->type, "f32[batch_size,8,3]"));
@@ -100,7 +100,7 @@ static void test_fixed_sizes(void) {
 }
 
 static void test_unknown_size(void) {
-  const OnnxDim dim[] = {{"sequence", 8, false}};
+  const Binding dim[] = {{"sequence", 8, false}};
   Import i = import_from(sizes_model(), NULL, (OnnxOptions){.n_dims = 1, .dim = dim});
   CHECK(!i.module && strstr(diag_first(i.diag), "no input has a size named `sequence`; there are: batch_size, seq"));
   done(&i);
