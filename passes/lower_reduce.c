@@ -122,26 +122,73 @@ Value *element_arg(Kernel *k, const Node *n, int result, Value *const *index) {
 
 /* ---- scans ---- */
 
+typedef struct Scan {
+  const Node *node;
+  Value *axis;   /* where only the run knows it, or NULL */
+  Value **index; /* of the line's first element */
+  int fixed;
+} Scan;
+
+/* The axis that is an operand, as an index. */
+static Value *axis_operand(Kernel *k, const Node *n, int rank) {
+  Value *axis = kb_cast(&k->b, kernel_pull(k, node_in(n, 1), (Value *[]){kb_index(&k->b, 0)}), DT_i64);
+  Value *negative = kb_less(&k->b, axis, kb_int(&k->b, DT_i64, 0));
+  Value *from_end = build_binary(&k->b, OP_add, axis, kb_int(&k->b, DT_i64, rank));
+  return kb_cast(&k->b, kb_where(&k->b, negative, from_end, axis), DT_index);
+}
+
+/* Of numbers by axis, the scanned axis's. */
+static Value *at_axis(Kernel *k, const Scan *s, int rank, Value *const *of) {
+  if (!s->axis) return of[s->fixed];
+  Value *v = of[0];
+  for (int i = 1; i < rank; i++) v = kb_where(&k->b, kb_equal(&k->b, s->axis, kb_index(&k->b, i)), of[i], v);
+  return v;
+}
+
+static void place_on_line(Kernel *k, const Scan *s, int rank, Value *at, Value **place) {
+  for (int i = 0; i < rank; i++) {
+    if (s->axis) place[i] = kb_where(&k->b, kb_equal(&k->b, s->axis, kb_index(&k->b, i)), at, s->index[i]);
+    else place[i] = i == s->fixed ? at : s->index[i];
+  }
+}
+
 /* One after another, each sum the one before and its element: rounded as often as there are elements. */
-bool lower_cumulate(Kernel *k, const Node *n) {
-  const Value *x = node_in(n, 0);
-  Type t = x->type;
-  int64_t axis;
-  int count;
-  ensure(lower_ints(k->module, node_in(n, 1), 1, &axis, &count));
-  axis = axis_at(axis, t->rank);
+static void scan_line(Kernel *k, const Scan *s, Value *size) {
+  const Node *n = s->node;
+  Type t = n->out[0]->type;
   bool exclusive = node_bool(n, cumsum, exclusive), reverse = node_bool(n, cumsum, reverse);
   bool product = n->op == OP_cumprod;
   Dtype wide = kernel_wide(t->dtype);
-  Value *index[MAX_RANK], *size = kernel_size(k, t->dim[axis]), *one = kb_index(&k->b, 1);
-  Value *start = !product ? kb_zero(&k->b, wide) : dtype_is_float(wide) ? kb_float(&k->b, wide, 1) : kb_int(&k->b, wide, 1);
-  kernel_spread(k, t, (int)axis, (int)axis + 1, index);
+  Value *place[MAX_RANK], *one = kb_index(&k->b, 1), *start = kb_zero(&k->b, wide);
+  if (product) start = dtype_is_float(wide) ? kb_float(&k->b, wide, 1) : kb_int(&k->b, wide, 1);
   KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 1, &start);
-  index[axis] = reverse ? kb_sub(&k->b, kb_sub(&k->b, size, one), loop.i) : loop.i;
-  Value *v = kernel_widen(k, kernel_pull(k, x, index));
+  place_on_line(k, s, t->rank, reverse ? kb_sub(&k->b, kb_sub(&k->b, size, one), loop.i) : loop.i, place);
+  Value *v = kernel_widen(k, kernel_pull(k, node_in(n, 0), place));
   Value *next = build_binary(&k->b, product ? OP_mul : OP_add, loop.carried[0], v);
-  kernel_store(k, 0, index, kernel_narrow(k, exclusive ? loop.carried[0] : next, t->dtype));
+  kernel_store(k, 0, place, kernel_narrow(k, exclusive ? loop.carried[0] : next, t->dtype));
   kb_for_end(&k->b, &loop, 1, &next);
+}
+
+/* Where only the run knows the axis, there is a workgroup for each element, and those where a line begins take it. */
+bool lower_cumulate(Kernel *k, const Node *n) {
+  Type t = n->out[0]->type;
+  Value *index[MAX_RANK], *size[MAX_RANK];
+  Scan s = {.node = n, .index = index};
+  int64_t axis;
+  int count;
+  for (int i = 0; i < t->rank; i++) size[i] = kernel_size(k, t->dim[i]);
+  if (lower_ints(k->module, node_in(n, 1), 1, &axis, &count)) {
+    s.fixed = axis_at(axis, t->rank);
+    kernel_spread(k, t, s.fixed, s.fixed + 1, index);
+    scan_line(k, &s, size[s.fixed]);
+    return true;
+  }
+  kernel_spread(k, t, 0, 0, index);
+  s.axis = axis_operand(k, n, t->rank);
+  KernelWhen w = kb_when(&k->b, kb_equal(&k->b, at_axis(k, &s, t->rank, index), kb_index(&k->b, 0)), 0);
+  scan_line(k, &s, at_axis(k, &s, t->rank, size));
+  kb_else(&k->b, &w, 0, NULL);
+  kb_when_end(&k->b, &w, 0, NULL);
   return true;
 }
 
