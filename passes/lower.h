@@ -116,6 +116,13 @@ Dtype kernel_float(const Node *n);
 typedef Value *(*KernelTerm)(Kernel *k, void *ctx, Value *i);
 Value *kernel_fold(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, void *ctx);
 
+/* The same where terms are dear: a stretch of them is computed first, so that the loop can be vectorised. `memory` holds
+ * KERNEL_STRETCH numbers. */
+enum { KERNEL_STRETCH = 512 };
+Value *kernel_fold_staged(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, void *ctx, Value *memory);
+/* What a fold of nothing is. */
+Value *kernel_identity(Kernel *k, Op op, Dtype t);
+
 /* The same over all places along some axes of t, which are filled into index: a fold of the last one's, one after another. */
 typedef Value *(*KernelPlaceTerm)(Kernel *k, void *ctx, Value **index);
 Value *kernel_fold_axes(Kernel *k, Op op, Dtype dtype, Type t, const bool *axes, Value **index, KernelPlaceTerm term,
@@ -124,6 +131,9 @@ Value *kernel_fold_axes(Kernel *k, Op op, Dtype dtype, Type t, const bool *axes,
 /* Runs the body for each place along the axes of t from `from` on. */
 typedef void (*KernelPlace)(Kernel *k, void *ctx, Value **index);
 void kernel_each(Kernel *k, Type t, int from, Value **index, KernelPlace body, void *ctx);
+
+/* The whole kernel of an op with one result, of which `element` makes each element. */
+void kernel_elements(Kernel *k, const Node *n, LowerElement element);
 
 /* How many bytes of memory a kernel of one invocation may ask for with kb_memory(). */
 enum { KERNEL_MEMORY = 256 << 10 };

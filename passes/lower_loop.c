@@ -6,7 +6,7 @@ enum { WAYS = 8, BLOCK = 4096 };
 
 /* ---- folds ---- */
 
-static Value *identity(Kernel *k, Op op, Dtype t) {
+Value *kernel_identity(Kernel *k, Op op, Dtype t) {
   switch (op) {
   case OP_add:
   case OP_or: return kb_zero(&k->b, t);
@@ -26,7 +26,7 @@ typedef struct Fold {
 /* Elements from `from` up to `to`, a multiple of WAYS of them. */
 static Value *fold_ways(Kernel *k, const Fold *f, Value *from, Value *to) {
   Value *start[WAYS], *next[WAYS];
-  for (int i = 0; i < WAYS; i++) start[i] = identity(k, f->op, f->t);
+  for (int i = 0; i < WAYS; i++) start[i] = kernel_identity(k, f->op, f->t);
   KernelFor loop = kb_for_step(&k->b, from, to, WAYS, WAYS, start);
   for (int i = 0; i < WAYS; i++) {
     Value *x = f->term(k, f->ctx, kb_add(&k->b, loop.i, kb_index(&k->b, i)));
@@ -50,7 +50,7 @@ static Value *fold_block(Kernel *k, const Fold *f, Value *from, Value *count) {
   int64_t n;
   bool known = kb_known(count, &n);
   Value *to = kb_add(&k->b, from, count);
-  if (known && n < 2 * WAYS) return fold_one_by_one(k, f, from, to, identity(k, f->op, f->t));
+  if (known && n < 2 * WAYS) return fold_one_by_one(k, f, from, to, kernel_identity(k, f->op, f->t));
   Value *ways = kb_index(&k->b, WAYS);
   Value *whole = kb_add(&k->b, from, kb_mul(&k->b, kb_div(&k->b, count, ways), ways));
   Value *sum = fold_ways(k, f, from, whole);
@@ -62,10 +62,38 @@ Value *kernel_fold(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, voi
   int64_t n;
   bool is_sum = op == OP_add && dtype_is_float(t);
   if (!is_sum || (kb_known(count, &n) && n <= BLOCK)) return fold_block(k, &f, kb_index(&k->b, 0), count);
-  Value *start = identity(k, op, t);
+  Value *start = kernel_identity(k, op, t);
   KernelFor loop = kb_for_step(&k->b, kb_index(&k->b, 0), count, BLOCK, 1, &start);
   Value *size = kb_min(&k->b, kb_sub(&k->b, count, loop.i), kb_index(&k->b, BLOCK));
   Value *next = build_binary(&k->b, op, loop.carried[0], fold_block(k, &f, loop.i, size));
+  kb_for_end(&k->b, &loop, 1, &next);
+  return loop.out[0];
+}
+
+typedef struct Stretch {
+  KernelTerm term;
+  void *ctx;
+  Value *memory, *from;
+} Stretch;
+
+static Value *stretch_term(Kernel *k, void *ctx, Value *i) {
+  const Stretch *s = ctx;
+  return s->term(k, s->ctx, kb_add(&k->b, s->from, i));
+}
+
+static Value *stretch_element(Kernel *k, void *ctx, Value *i) {
+  return kb_load(&k->b, ((const Stretch *)ctx)->memory, i);
+}
+
+Value *kernel_fold_staged(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, void *ctx, Value *memory) {
+  Stretch s = {.term = term, .ctx = ctx, .memory = memory};
+  Fold f = {op, t, stretch_element, &s};
+  Value *start = kernel_identity(k, op, t);
+  KernelFor loop = kb_for_step(&k->b, kb_index(&k->b, 0), count, KERNEL_STRETCH, 1, &start);
+  Value *size = kb_min(&k->b, kb_sub(&k->b, count, loop.i), kb_index(&k->b, KERNEL_STRETCH));
+  s.from = loop.i;
+  kernel_fill(k, memory, size, stretch_term, &s);
+  Value *next = build_binary(&k->b, op, loop.carried[0], fold_block(k, &f, kb_index(&k->b, 0), size));
   kb_for_end(&k->b, &loop, 1, &next);
   return loop.out[0];
 }
@@ -93,7 +121,7 @@ static Value *fold_from(Kernel *k, AxesFold *f, int axis) {
   while (axis < f->last && !f->axes[axis]) axis++;
   Value *size = kernel_size(k, f->t->dim[axis]);
   if (axis == f->last) return kernel_fold(k, f->op, f->dtype, size, fold_place, f);
-  Value *start = identity(k, f->op, f->dtype);
+  Value *start = kernel_identity(k, f->op, f->dtype);
   KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 1, &start);
   f->index[axis] = loop.i;
   Value *next = build_binary(&k->b, f->op, loop.carried[0], fold_from(k, f, axis + 1));
@@ -106,7 +134,7 @@ Value *kernel_fold_axes(Kernel *k, Op op, Dtype dtype, Type t, const bool *axes,
   AxesFold f = {op, dtype, t, axes, index, term, ctx, t->rank - 1};
   while (f.last >= 0 && !axes[f.last]) f.last--;
   if (f.last >= 0) return fold_from(k, &f, 0);
-  return build_binary(&k->b, op, identity(k, op, dtype), term(k, ctx, index));
+  return build_binary(&k->b, op, kernel_identity(k, op, dtype), term(k, ctx, index));
 }
 
 void kernel_each(Kernel *k, Type t, int from, Value **index, KernelPlace body, void *ctx) {
@@ -123,5 +151,20 @@ void kernel_each(Kernel *k, Type t, int from, Value **index, KernelPlace body, v
 void kernel_fill(Kernel *k, Value *memory, Value *count, KernelTerm term, void *ctx) {
   KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), count, 0, NULL);
   kb_store(&k->b, memory, loop.i, term(k, ctx, loop.i));
+  kb_for_end(&k->b, &loop, 0, NULL);
+}
+
+void kernel_elements(Kernel *k, const Node *n, LowerElement element) {
+  Type t = n->out[0]->type;
+  Value *index[MAX_RANK] = {0};
+  int last = t->rank - 1;
+  if (last < 0) {
+    kernel_store(k, 0, index, element(k, n, 0, index));
+    return;
+  }
+  kernel_spread(k, t, last, t->rank, index);
+  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, t->dim[last]), 0, NULL);
+  index[last] = loop.i;
+  kernel_store(k, 0, index, element(k, n, 0, index));
   kb_for_end(&k->b, &loop, 0, NULL);
 }

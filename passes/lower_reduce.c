@@ -55,7 +55,8 @@ static Value *divide_by_count(Kernel *k, Value *sum, Type x, const bool *reduced
   return build_binary(&k->b, OP_div, sum, kb_cast(&k->b, count, sum->type->dtype));
 }
 
-Value *element_reduce(Kernel *k, const Node *n, int result, Value *const *index) {
+/* Each result by itself: along rows, what is folded lies together. */
+static Value *reduce_element(Kernel *k, const Node *n, int result, Value *const *index) {
   Operand o = {node_in(n, 0), fold_type(n->op, node_in(n, 0)->type->dtype)};
   Type x = o.v->type;
   bool reduced[MAX_RANK], keep = node_bool(n, reduce_sum, keep);
@@ -68,6 +69,116 @@ Value *element_reduce(Kernel *k, const Node *n, int result, Value *const *index)
   Value *v = kernel_fold_axes(k, fold_op(n->op, x->dtype), o.t, x, reduced, at, operand_element, &o);
   if (n->op == OP_reduce_mean) v = divide_by_count(k, v, x, reduced);
   return kernel_narrow(k, v, n->out[result]->type->dtype);
+}
+
+/* Where the last axis stays, a piece of it is folded at once: row after row is added to what is in memory. A sum takes a
+ * stretch of rows first, and adds that. */
+enum { PIECE = 256, ROWS = 512 };
+
+typedef struct Columns {
+  const Node *node;
+  Operand operand;
+  Op op;
+  bool reduced[MAX_RANK];
+  Value *at[MAX_RANK]; /* the place in x */
+  Value *first, *count;
+  Value *total, *part; /* memory: [PIECE]; part is NULL where there is nothing to cut */
+} Columns;
+
+static Value *no_fold(Kernel *k, void *ctx, Value *j) {
+  const Columns *c = ctx;
+  (void)j;
+  return kernel_identity(k, c->op, c->operand.t);
+}
+
+/* to[j] = to[j] op x[.., first + j] */
+static void fold_row(Kernel *k, Columns *c, Value *to) {
+  int last = c->operand.v->type->rank - 1;
+  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), c->count, 0, NULL);
+  c->at[last] = kb_add(&k->b, c->first, f.i);
+  Value *x = operand_element(k, &c->operand, c->at);
+  kb_store(&k->b, to, f.i, build_binary(&k->b, c->op, kb_load(&k->b, to, f.i), x));
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+static void fold_parts(Kernel *k, Columns *c) {
+  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), c->count, 0, NULL);
+  Value *sum = build_binary(&k->b, c->op, kb_load(&k->b, c->total, f.i), kb_load(&k->b, c->part, f.i));
+  kb_store(&k->b, c->total, f.i, sum);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+static int next_reduced(const Columns *c, int axis) {
+  while (axis < c->operand.v->type->rank && !c->reduced[axis]) axis++;
+  return axis;
+}
+
+static void fold_rows(Kernel *k, Columns *c, int axis) {
+  Type x = c->operand.v->type;
+  if (axis == x->rank) {
+    fold_row(k, c, c->total);
+    return;
+  }
+  Value *zero = kb_index(&k->b, 0), *size = kernel_size(k, x->dim[axis]);
+  bool innermost = next_reduced(c, axis + 1) == x->rank;
+  if (!innermost || !c->part) {
+    KernelFor f = kb_for(&k->b, zero, size, 0, NULL);
+    c->at[axis] = f.i;
+    fold_rows(k, c, next_reduced(c, axis + 1));
+    kb_for_end(&k->b, &f, 0, NULL);
+    return;
+  }
+  KernelFor blocks = kb_for_step(&k->b, zero, size, ROWS, 0, NULL);
+  kernel_fill(k, c->part, c->count, no_fold, c);
+  Value *end = kb_min(&k->b, kb_add(&k->b, blocks.i, kb_index(&k->b, ROWS)), size);
+  KernelFor rows = kb_for(&k->b, blocks.i, end, 0, NULL);
+  c->at[axis] = rows.i;
+  fold_row(k, c, c->part);
+  kb_for_end(&k->b, &rows, 0, NULL);
+  fold_parts(k, c);
+  kb_for_end(&k->b, &blocks, 0, NULL);
+}
+
+static void store_columns(Kernel *k, Columns *c, Value **index) {
+  const Node *n = c->node;
+  Type t = n->out[0]->type;
+  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), c->count, 0, NULL);
+  Value *v = kb_load(&k->b, c->total, f.i);
+  if (n->op == OP_reduce_mean) v = divide_by_count(k, v, c->operand.v->type, c->reduced);
+  index[t->rank - 1] = kb_add(&k->b, c->first, f.i);
+  kernel_store(k, 0, index, kernel_narrow(k, v, t->dtype));
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+static void reduce_columns(Kernel *k, Columns *c) {
+  const Node *n = c->node;
+  Type x = c->operand.v->type, t = n->out[0]->type;
+  Value *index[MAX_RANK], *size = kernel_size(k, t->dim[t->rank - 1]);
+  bool keep = node_bool(n, reduce_sum, keep), is_sum = c->op == OP_add && dtype_is_float(c->operand.t);
+  c->total = kb_memory(&k->b, c->operand.t, PIECE);
+  c->part = is_sum ? kb_memory(&k->b, c->operand.t, PIECE) : NULL;
+  kernel_spread(k, t, t->rank - 1, t->rank, index);
+  for (int i = 0, from = 0; i < x->rank - 1; i++) {
+    if (!c->reduced[i]) c->at[i] = index[from];
+    from += !c->reduced[i] || keep;
+  }
+  KernelFor pieces = kb_for_step(&k->b, kb_index(&k->b, 0), size, PIECE, 0, NULL);
+  c->first = pieces.i;
+  c->count = kb_min(&k->b, kb_sub(&k->b, size, pieces.i), kb_index(&k->b, PIECE));
+  kernel_fill(k, c->total, c->count, no_fold, c);
+  fold_rows(k, c, next_reduced(c, 0));
+  store_columns(k, c, index);
+  kb_for_end(&k->b, &pieces, 0, NULL);
+}
+
+bool lower_reduce(Kernel *k, const Node *n) {
+  const Value *x = node_in(n, 0);
+  Columns c = {.node = n, .operand = {x, fold_type(n->op, x->type->dtype)}, .op = fold_op(n->op, x->type->dtype)};
+  int last = x->type->rank - 1;
+  reduced_axes(k, n, x->type->rank, c.reduced);
+  if (last < 0 || c.reduced[last] || dim_is(x->type->dim[last], 1)) kernel_elements(k, n, reduce_element);
+  else reduce_columns(k, &c);
+  return true;
 }
 
 /* ---- order ---- */
@@ -296,10 +407,10 @@ bool lower_softmax(Kernel *k, const Node *n) {
   bool logarithm = n->op == OP_log_softmax;
   Value *index[MAX_RANK];
   Line l = {.x = x, .index = index, .axis = axis_at(node_int(n, softmax, axis), t->rank)};
-  Value *size = kernel_size(k, t->dim[l.axis]);
+  Value *size = kernel_size(k, t->dim[l.axis]), *stretch = kb_memory(&k->b, wide, KERNEL_STRETCH);
   kernel_spread(k, t, l.axis, l.axis + 1, index);
   l.most = kernel_fold(k, OP_max, wide, size, line_element, &l);
-  Value *sum = kernel_fold(k, OP_add, wide, size, line_exp, &l);
+  Value *sum = kernel_fold_staged(k, OP_add, wide, size, line_exp, &l, stretch);
   if (logarithm) sum = build_unary(&k->b, OP_log, sum);
   KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 0, NULL);
   Value *v = logarithm ? build_binary(&k->b, OP_sub, line_shifted(k, &l, loop.i), sum)
