@@ -514,6 +514,47 @@ static void test_truncation(void) {
   truncate_everywhere("subgraph", wire_model(GRAPH(with_attribute(wire_node("If", "x", "y"), a))));
 }
 
+/* ---- found by fuzzing ---- */
+
+static Wire int_attribute(Wire node, const char *name, int64_t v) {
+  Wire a = {0};
+  wire_string(&a, 1, name);
+  wire_int(&a, 3, v);
+  wire_int(&a, 20, 2);
+  return with_attribute(node, a);
+}
+
+static void test_found(void) {
+  Wire g = {0};
+  wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 1, four));
+  expect("no nodes", wire_model(g), NULL, "`y` is used, and nothing defines it");
+
+  g = (Wire){0};
+  wire_message(&g, 1, wire_node("RotaryEmbedding", "x c s", "y"));
+  wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 4, (const int64_t[]){2, 4, 3, 8}));
+  wire_message(&g, 11, wire_value("c", WIRE_FLOAT, 3, (const int64_t[]){2, 3, 4}));
+  wire_message(&g, 11, wire_value("s", WIRE_FLOAT, 3, (const int64_t[]){1, 3, 4}));
+  wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 4, (const int64_t[]){2, 4, 3, 8}));
+  expect("tables that differ", wire_model_of(g, 23), NULL, "a size of cos and sin");
+
+  g = (Wire){0};
+  wire_message(&g, 1, int_attribute(wire_node("GroupNormalization", "x s s", "y"), "num_groups", 3));
+  wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 3, (const int64_t[]){2, 4, 5}));
+  wire_message(&g, 11, wire_value("s", WIRE_FLOAT, 1, four));
+  wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 1, four));
+  expect("groups that do not divide", wire_model_of(g, 21), NULL, "reshape");
+
+  g = (Wire){0};
+  Wire n = int_attribute(wire_node("MultiHeadAttention", "x x x", "y"), "num_heads", INT64_MAX);
+  wire_string(&n, 7, "com.microsoft");
+  wire_message(&g, 1, n);
+  wire_message(&g, 11, wire_value("x", WIRE_FLOAT, 3, (const int64_t[]){1, 4, 8}));
+  wire_message(&g, 12, wire_value("y", WIRE_FLOAT, 3, (const int64_t[]){1, 4, 8}));
+  Wire m = wire_model(g);
+  wire_message(&m, 8, wire_opset("com.microsoft", 1));
+  expect("heads", m, NULL, "num_heads is 9223372036854775807");
+}
+
 int main(void) {
   test_tensors();
   test_unpacked();
@@ -523,6 +564,7 @@ int main(void) {
   test_nested_calls();
   test_wire();
   test_truncation();
+  test_found();
   test_external_without_openat2();
   test_external(); /* last: it changes the folder */
   if (failures) printf("%d failures\n", failures);

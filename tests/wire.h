@@ -110,12 +110,14 @@ static inline Wire wire_opset(const char *domain, int64_t version) {
   return o;
 }
 
-static inline Wire wire_model(Wire graph) {
+static inline Wire wire_model_of(Wire graph, int64_t opset) {
   Wire m = {0};
   wire_int(&m, 1, 8);
-  wire_message(&m, 8, wire_opset("", 17));
+  wire_message(&m, 8, wire_opset("", opset));
   wire_message(&m, 7, graph);
   return m;
 }
+
+static inline Wire wire_model(Wire graph) { return wire_model_of(graph, 17); }
 
 #endif
