@@ -540,6 +540,20 @@ static int64_t launch_elements(const Tensor *t, Dtype as) {
   return bytes;
 }
 
+/* Weights lie in a model's file as they may; a kernel reads its memory at multiples of an element. */
+static bool align_operands(Frame *f, NodePlan *p) {
+  for (int i = 0; i < p->node->n_in; i++) {
+    Tensor *t = p->in[i], *copy;
+    uintptr_t each = (uintptr_t)(dtype_bits(t->dtype) + 7) / 8;
+    if ((uintptr_t)t->data % each == 0) continue;
+    if (!(copy = tensor_new(f->e, t->dtype, t->rank, t->dim))) return false;
+    memcpy(copy->data, t->data, (size_t)launch_elements(t, DT_u8));
+    tensor_release(t);
+    p->in[i] = copy;
+  }
+  return true;
+}
+
 static bool run_launch(Frame *f, NodePlan *p) {
   const Node *n = p->node;
   const Attr *grid_of = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
@@ -547,7 +561,7 @@ static bool run_launch(Frame *f, NodePlan *p) {
   int n_args = n->n_in + n->n_out + sizes->dims.n;
   int64_t grid[3] = {1, 1, 1}, *size = ARENA_ARRAY(f->arena, int64_t, sizes->dims.n);
   KernelArg *arg = ARENA_ARRAY(f->arena, KernelArg, n_args);
-  if (!current_sizes(f, grid_of, grid) || !current_sizes(f, sizes, size)) return false;
+  if (!current_sizes(f, grid_of, grid) || !current_sizes(f, sizes, size) || !align_operands(f, p)) return false;
   for (int i = 0; i < n->n_out; i++)
     if (!(p->out[i] = launch_result(f, n->out[i]->type))) return false;
   for (int i = 0; i < n_args; i++) {
