@@ -98,11 +98,14 @@ static uint64_t next_random(uint64_t *s) {
   return z ^ (z >> 31);
 }
 
-/* Sizes that nothing fixes are 4. */
+/* Sizes that nothing fixes are 4, or the most that they can be. */
 static bool made_up_sizes(Driver *d, const Func *f, const Value *v, int64_t *dim) {
   enum { FREE_SIZE = 4 };
   int64_t *value = ARENA_ARRAY(d->arena, int64_t, f->symbols.n);
-  for (int i = 0; i < f->symbols.n; i++) value[i] = FREE_SIZE;
+  for (int i = 0; i < f->symbols.n; i++) {
+    int64_t capacity = f->symbols.at[i]->capacity;
+    value[i] = capacity != DIM_NO_CAPACITY && capacity < FREE_SIZE ? capacity : FREE_SIZE;
+  }
   for (int i = 0; i < v->type->rank; i++)
     if (!dim_eval(v->type->dim[i], value, f->symbols.n, &dim[i]))
       return diag_error(d->diag, (Loc){f->loc.file, 0, v->name}, "no size can be made up for %s", type_text(d->arena, v->type));

@@ -86,7 +86,8 @@ Func *driver_func(Driver *d, Module *m) {
   Func *f = name ? module_find_func(m, *name == '@' ? name + 1 : name) : NULL;
   for (int i = 0; !name && !f && i < m->funcs.n; i++)
     if (m->funcs.at[i]->level == LEVEL_TENSOR) f = m->funcs.at[i];
-  if (!f) return diag_error(d->diag, (Loc){.file = m->source}, "there is no function `%s`", name ? name : "of the tensor level"), NULL;
+  if (!f && name) return diag_error(d->diag, (Loc){.file = m->source}, "there is no function `%s`", name), NULL;
+  if (!f) return diag_error(d->diag, (Loc){.file = m->source}, "the module has no function of the tensor level"), NULL;
   if (f->level == LEVEL_TENSOR) return f;
   return diag_error(d->diag, f->loc, "@%s is a kernel, and `%s` takes tensor functions", f->name,
                     command_info(d->options.command)->name), NULL;

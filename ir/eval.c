@@ -273,6 +273,7 @@ static Tensor *constant_made(Evaluator *e, Constant *c) {
   if (c->kind == CONSTANT_EXPR) return constant_computed(e, c);
   if (c->kind == CONSTANT_BOUND) {
     eval_blame(e, "@%s is bound at run time, and has no value here", name);
+    diag_hint(e->module->diag, "--in @%s=FILE gives it one", name);
     return NULL;
   }
   if (c->type->encoded || !constant_size(c, &bytes)) {

@@ -325,39 +325,45 @@ static Tensor *random_input(Random *r, int rank, const int64_t *dim) {
   return t;
 }
 
-static bool trial(uint64_t seed) {
-  static const char *const runs[] = {"shapes", "fold", "simplify", "cse", "dce", "cse,dce,simplify,fold,shapes,dce", "fuse",
-                                     "lower", "shapes,fold,simplify,cse,dce,fuse,lower,cse,dce", NULL};
+/* One list of passes over the graph of a seed, compared after each that changed something. */
+static bool trial(uint64_t seed, const char *passes) {
+  Arena *a = arena_new();
+  Random r = {seed};
+  Module *m = random_module(a, &r);
+  int64_t n = random_below(&r, 4), k = 1 + random_below(&r, 4);
   Trial t = {.seed = seed};
-  for (size_t i = 0; i < sizeof runs / sizeof *runs && !t.failed; i++) {
-    Arena *a = arena_new();
-    Random r = {seed};
-    t.lowered = false;
-    Module *m = random_module(a, &r);
-    int64_t n = random_below(&r, 4), k = 1 + random_below(&r, 4);
-    t.in[0] = random_input(&r, 2, (int64_t[]){n, k});
-    t.in[1] = random_input(&r, 2, (int64_t[]){n, 3});
-    t.in[2] = random_input(&r, 3, (int64_t[]){2, 3, k});
-    if (diag_errors(m->diag)) complain(&t, m, "building", diag_first(m->diag));
-    else if (!verify_module(m)) complain(&t, m, "verifying", diag_first(m->diag));
-    else if (run(&t, m, "before passes", t.want)) {
-      PassOptions o = {.passes = runs[i], .out = stdout, .err = stderr, .changed = check, .changed_ctx = &t};
-      if (!pass_run(m, &o)) complain(&t, m, runs[i] ? runs[i] : "default", diag_first(m->diag));
-    }
-    for (int j = 0; j < 3; j++) {
-      tensor_release(t.in[j]);
-      if (t.want[j]) tensor_release(t.want[j]);
-      t.want[j] = NULL;
-    }
-    arena_free(a);
+  t.in[0] = random_input(&r, 2, (int64_t[]){n, k});
+  t.in[1] = random_input(&r, 2, (int64_t[]){n, 3});
+  t.in[2] = random_input(&r, 3, (int64_t[]){2, 3, k});
+  if (diag_errors(m->diag)) complain(&t, m, "building", diag_first(m->diag));
+  else if (!verify_module(m)) complain(&t, m, "verifying", diag_first(m->diag));
+  else if (run(&t, m, "before passes", t.want)) {
+    PassOptions o = {.passes = passes, .out = stdout, .err = stderr, .changed = check, .changed_ctx = &t};
+    if (!pass_run(m, &o)) complain(&t, m, passes, diag_first(m->diag));
   }
+  for (int j = 0; j < 3; j++) {
+    tensor_release(t.in[j]);
+    tensor_release(t.want[j]);
+  }
+  arena_free(a);
   return !t.failed;
+}
+
+/* Every pass alone, every pipeline, and the passes of the first rows in an order that no pipeline has. */
+static bool trials(uint64_t seed) {
+  int n_passes, n_pipelines;
+  const Pass *pass = pass_list(&n_passes);
+  const Pipeline *pipeline = pipeline_list(&n_pipelines);
+  bool good = trial(seed, "cse,dce,simplify,fold,shapes,dce");
+  for (int i = 0; i < n_passes && good; i++) good = trial(seed, pass[i].name);
+  for (int i = 0; i < n_pipelines && good; i++) good = trial(seed, pipeline[i].passes);
+  return good;
 }
 
 int main(int argc, char **argv) {
   int count = argc > 1 ? atoi(argv[1]) : 300, failed = 0;
   uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  for (int i = 0; i < count && failed < 5; i++) failed += !trial(seed + (uint64_t)i);
+  for (int i = 0; i < count && failed < 5; i++) failed += !trials(seed + (uint64_t)i);
   printf("%d passed, %d failed, 0 skipped\n", count - failed, failed);
   return failed > 0;
 }
