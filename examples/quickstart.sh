@@ -11,10 +11,10 @@ lathe=build/release/lathe
 model=examples/model/decoder.onnx
 
 say "what the model holds: lathe inspect $model"
-$lathe inspect $model | head -20
+$lathe inspect $model | sed -n 1,20p
 
 say "its first nodes after the default pipeline: lathe ir $model --pipeline default"
-$lathe ir $model --pipeline default | grep -v '^const' | head -24
+$lathe ir $model --pipeline default | grep -v '^const' | sed -n 1,24p
 
 say "running it: lathe eval $model --in input_ids=examples/model/input_ids.npy"
 $lathe eval $model --pipeline default --in input_ids=examples/model/input_ids.npy

@@ -65,7 +65,6 @@ case $mode in
   [ -x $venv/bin/python ] || python3 -m venv $venv
   $venv/bin/pip install -q -r tests/oracles/requirements-compare.txt
   $venv/bin/python tests/oracles/compare_live.py build/release/lathe
-  $venv/bin/pip install -q -r tests/oracles/requirements-operators.txt
   $venv/bin/python tests/oracles/make_operator_cases.py --seed "$RANDOM" --out build/operators # fresh ones
   build/release/tests/contrib_ops --via eval build/operators/*.jsonc
   $venv/bin/python tests/tensor/make_expectations.py --check
