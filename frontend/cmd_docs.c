@@ -118,7 +118,7 @@ int command_docs(Driver *d) {
   for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
     const char *path = arena_printf(d->arena, "%s/%s", dir, pages[i].name);
     FILE *f = fopen(path, "w");
-    if (!f) return diag_error(d->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno)), EXIT_INPUT;
+    if (!f) return diag_error(d->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno)), EXIT_RESOURCE;
     pages[i].write(f);
     bool failed = ferror(f) != 0;
     if (fclose(f) != 0 || failed) fatal_resource("%s: cannot write: %s", path, strerror(errno));

@@ -187,12 +187,13 @@ static int run(Driver *d, Module *m, Func *f, EvalOptions o) {
   double start = driver_now();
   good = good && eval_func(e, f, f->body->n_args, arg, result);
   if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
-  good = good && write_results(d, m, f, result);
+  bool written = good && write_results(d, m, f, result);
   for (int i = 0; i < f->n_results; i++) tensor_release(result[i]);
   for (int i = 0; i < f->body->n_args; i++) tensor_release(arg[i]);
   bool exhausted = eval_exhausted(e);
   eval_free(e);
-  return good ? EXIT_OK : exhausted ? EXIT_RESOURCE : EXIT_INPUT;
+  if (!good) return exhausted ? EXIT_RESOURCE : EXIT_INPUT;
+  return written ? EXIT_OK : EXIT_RESOURCE;
 }
 
 int command_eval(Driver *d) {

@@ -155,7 +155,7 @@ static bool run(OnnxImporter *imp, Arena *scratch) {
   imp->model =
       (PbModel *)onnx_unpack(scratch, imp->diag, (Loc){.file = imp->path}, &lathe__onnx__model_proto__descriptor,
                              imp->store.bytes.at, (size_t)imp->store.bytes.size, &structure);
-  if (!imp->model) return false;
+  if (!imp->model) return diag_hint(imp->diag, "is this an ONNX model? IR text is read from files whose names end in .ir");
   size_t copied = imp->store.mapped ? 0 : (size_t)imp->store.bytes.size;
   imp->memory_limit = arena_bytes(imp->arena) + MEMORY_BASE + MEMORY_PER_BYTE * structure + copied;
   if (imp->options) imp->dim_used = ARENA_ARRAY(imp->arena, bool, imp->options->n_dims);

@@ -60,10 +60,11 @@ static int find_command(const char *word) {
   return -1;
 }
 
-/* The spelling with the fewest edits, for a hint; NULL where none is near. */
+/* How many edits make one word of the other; a word that was only begun is near. */
 static int distance(const char *a, const char *b) {
   int row[64], n = (int)strlen(b);
   if (n >= 63) return 99;
+  if (*a && strncmp(a, b, strlen(a)) == 0) return 1;
   for (int k = 0; k <= n; k++) row[k] = k;
   for (int i = 1; a[i - 1]; i++) {
     int diagonal = row[0];
@@ -79,6 +80,7 @@ static int distance(const char *a, const char *b) {
   return row[n];
 }
 
+/* The nearest spelling, for a hint; NULL where none is near. */
 static const char *nearest_command(const char *word) {
   const char *best = NULL;
   int least = 3;

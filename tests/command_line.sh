@@ -38,6 +38,7 @@ expect 0 '"unsupported": []'                   inspect $model --json
 # ---- the command line is at fault ----
 expect 2 "no command is given"
 expect 2 "did you mean \`lathe eval\`?"        evl
+expect 2 "did you mean \`lathe eval\`?"        ev $model
 expect 2 "did you mean --passes?"              ir $model --pases a
 expect 2 "takes MODEL, and 0 were given"       ir
 expect 2 "needs a value"                       ir $model -d
@@ -56,16 +57,27 @@ expect 1 "not a regular file"                  ir /dev/zero
 expect 1 "there are: seq"                      ir $model -d sequence=8
 expect 1 "--in input_ids=FILE.npy"             eval $model
 expect 1 "its inputs are input_ids"            eval $model --in ids=x.npy
+expect 1 "is this an ONNX model?"              eval README.md
+expect 1 "is not a .npy file"                  eval $model --in input_ids=README.md
+expect 1 "No such file"                        eval $model --in input_ids="$work/none.npy"
+expect 1 "is f32[1,16,128], and is declared"   eval $model --in input_ids=examples/model/logits.npy
+expect 1 "and is declared i64[1,3]"            eval $model --in $ids -d seq=3
+expect 1 "there is no function"                eval $model --in $ids --func none-such
 expect 1 "stopped after 3 nodes"               eval $model --in $ids --max-steps 3
 
 # ---- neither is: no memory, no room on the disk ----
 expect 74 "--max-memory is 1024"               eval $model --in $ids --max-memory 1K
 expect 74 "this is input \`input_ids\`"        eval $model --random 1 --max-memory 1M -d seq=1000000
+expect 74 "Not a directory"                    eval $model --in $ids --out-dir README.md
+expect 74 "cannot write"                       docs "$work/none"
 "$lathe" ir $model >/dev/full 2>/dev/null
 [ $? = 74 ] || fail "a full disk is not exit status 74"
 (ulimit -f 1; "$lathe" ir $model --dump-dir "$work/full" >/dev/null 2>&1)
 [ $? = 74 ] || fail "a full disk under a dump is not exit status 74"
 [ -z "$(ls -A "$work/full")" ] || fail "a dump that failed leaves half a file"
+(ulimit -f 1; "$lathe" eval $model --in $ids --out-dir "$work/small" >/dev/null 2>&1)
+[ $? = 74 ] || fail "a full disk under a result is not exit status 74"
+[ -z "$(ls -A "$work/small")" ] || fail "a result that failed leaves half a file"
 
 # ---- what was dumped runs again as it is, with the same result ----
 "$lathe" eval $model --in $ids --pipeline default --dump-dir "$work/dump" --out-dir "$work/want" || fail "no dump"

@@ -14,10 +14,10 @@ case $mode in --all | --quick | --oracles) ;; *) sed -n '2,6s/^# \{0,1\}//p' "$0
 # One line for all: a test that counts its own cases says `N passed, N failed, N skipped`; any other counts as one.
 summarise() {
   awk '
-    /^[0-9]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped/ { n = $1; own[n] = 1; p[n] += $2; f[n] += $4; s[n] += $6 }
+    /^[0-9]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped/ { n = FILENAME $1; own[n] = 1; p[n] += $2; f[n] += $4; s[n] += $6 }
     /Test +#[0-9]+:/ {
       match($0, /#[0-9]+:/)
-      n = substr($0, RSTART + 1, RLENGTH - 1)
+      n = FILENAME substr($0, RSTART + 1, RLENGTH - 1)
       if (/Skipped/) s[n]++
       else if (/ Passed /) { if (!own[n]) p[n] = 1 }
       else if (/\*\*\*/ && !f[n]) f[n] = 1
@@ -54,9 +54,8 @@ case $mode in
   build asan
   build dev
   run_tests asan -L quick
-  summarise build/asan/tests.log
   run_tests dev
-  summarise build/dev/tests.log
+  summarise build/asan/tests.log build/dev/tests.log
   ;;
 --oracles)
   need_packages python3-venv

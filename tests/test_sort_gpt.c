@@ -192,6 +192,7 @@ int main(void) {
   Check c = {.activations = load_json(a, "activations.json")};
   if (!g.weights || !c.activations) {
     puts("skipped: gpt-nano-sort is not there (LATHE_CORPUS)");
+    arena_free(a);
     return 77;
   }
   Module *m = module_new(a, diag_new(a));
