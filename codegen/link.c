@@ -196,6 +196,7 @@ static void write_part(WeightsOut *o, const void *bytes, int64_t size) {
       out_write(o->file, rest, LRT_ALIGN);
     }
     o->done += n;
+    sync_file_range(o->file->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begin to write what the sync at the end waits for */
     if (o->job->progress) o->job->progress(o->job->progress_ctx, o->done, o->job->info->weights_size);
   }
 }
