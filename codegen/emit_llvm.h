@@ -15,6 +15,10 @@ void llvm_module_free(LlvmModule *m);
  * refused before anything is emitted, all of it, each with the node's name; then false. */
 bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d);
 
+/* From here on, kernels are for this target, and their functions' names end with `suffix`, which is kept by reference: so one
+ * object has the same kernels for several. */
+void llvm_module_target(LlvmModule *m, const Target *t, const char *suffix);
+
 /* The module as LLVM's text. */
 char *llvm_module_text(const LlvmModule *m, Arena *a);
 

@@ -10,6 +10,7 @@
 typedef struct Emitter {
   const Target *target;
   const Func *func;
+  const char *suffix; /* of functions' names */
   Arena *arena;
   LLVMContextRef context;
   LLVMModuleRef module;

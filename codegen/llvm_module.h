@@ -8,7 +8,8 @@
 #include "codegen/emit_llvm.h"
 
 struct LlvmModule {
-  const Target *target;
+  const Target *target; /* of the kernels that come next */
+  const char *suffix;   /* of their names */
   LLVMContextRef context;
   LLVMModuleRef module;
   LLVMTargetMachineRef machine;

@@ -273,11 +273,14 @@ static LLVMValueRef block_table(Writer *w) {
   return table(w, v.n, v.at);
 }
 
+const char *program_suffix(Arena *a, const Target *t) { return arena_printf(a, ".%s", t->name); }
+
 /* Only the program calls its kernels, so their names stay its own. */
-static LLVMValueRef kernel_table(Writer *w) {
+static LLVMValueRef kernel_table(Writer *w, const Target *t) {
   Values v = {0};
   for (int i = 0; i < w->kernels.n; i++) {
-    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, w->kernels.at[i]->name);
+    const char *name = arena_printf(w->arena, "%s%s", w->kernels.at[i]->name, program_suffix(w->arena, t));
+    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, name);
     ensure(f);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     vec_push(w->arena, &v, f);
@@ -286,13 +289,21 @@ static LLVMValueRef kernel_table(Writer *w) {
 }
 
 /* The level and what is above it, as the runtime looks for them. */
-static const char *needs(const Writer *w) {
-  const Target *t = w->m->target;
+static const char *needs(const Writer *w, const Target *t) {
   char *s = arena_printf(w->arena, "%s,%s", t->cpu, t->attributes), *to = s;
   for (const char *from = s; *from; from++)
     if (*from != '+') *to++ = *from;
   *to = 0;
   return s;
+}
+
+static LLVMValueRef level_table(Writer *w) {
+  Values v = {0};
+  for (int i = 0; i < w->info->n_levels; i++) {
+    const Target *t = w->info->level[i];
+    vec_push(w->arena, &v, RECORD(w, text(w, t->name), text(w, needs(w, t)), kernel_table(w, t)));
+  }
+  return table(w, v.n, v.at);
 }
 
 /* In the order of lrt_program. */
@@ -301,11 +312,11 @@ static void write_program(Writer *w) {
   LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
   LLVMValueRef blocks = block_table(w);
   LLVMValueRef program = RECORD(w,
-    number(w, LRT_VERSION), text(w, w->info->name), text(w, w->m->target->name), text(w, needs(w)), text(w, w->info->made_by),
+    number(w, LRT_VERSION), text(w, w->info->name), text(w, w->info->made_by),
     number(w, f->symbols.n), number(w, f->body->n_args), number(w, f->n_results), number(w, w->value_records.n),
-    number(w, w->plan.block.n), number(w, w->plan.step.n),
+    number(w, w->plan.block.n), number(w, w->plan.step.n), number(w, w->info->n_levels),
     symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, steps,
-    numbers(w, w->words.n, w->words.at), kernel_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN),
+    numbers(w, w->words.n, w->words.at), level_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN),
     number(w, w->info->weights_size));
   LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(program), "lrt_program_data");
   LLVMSetInitializer(g, program);

@@ -20,7 +20,8 @@ static const char *const emits[EMIT_count] = {"exe", "obj", "llvm", "ir"};
 typedef struct Build {
   Driver *driver;
   Module *module;
-  const Target *target;
+  int n_levels;
+  const Target *level[MAX_LEVELS];
   Emit emit;
   const char *out;
   double start;
@@ -36,17 +37,52 @@ static bool choose_emit(Build *b) {
   return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, llvm, ir", word);
 }
 
-static bool choose_target(Build *b) {
-  const char *word = option_value(&b->driver->options, "cpu");
-  if (word && strcmp(word, "native") != 0) b->target = target_find(word);
-  else b->target = jit_host_target();
-  if (b->target && b->target->kind == TARGET_CPU) return true;
-  if (!word) return diag_error(b->driver->diag, (Loc){0}, "this machine is none of the targets: name one with --cpu");
+/* What a program carries where nobody says. Without a fused multiply-add, as on v2, no kernel of exp or its kin is made yet. */
+static const char *const usual_levels[] = {"x86-64-v3", "x86-64-v4"};
+
+static bool no_such_level(Build *b, const char *word) {
   diag_error(b->driver->diag, (Loc){0}, "--cpu %s: there is no such level", word);
   char *all = "native";
   for (int i = 0; i < target_count(); i++)
     if (target_at(i)->kind == TARGET_CPU) all = arena_printf(b->driver->arena, "%s, %s", all, target_at(i)->name);
   return diag_hint(b->driver->diag, "the levels are %s", all);
+}
+
+static bool add_level(Build *b, const char *word) {
+  const Target *t = strcmp(word, "native") == 0 ? jit_host_target() : target_find(word);
+  if (!t || t->kind != TARGET_CPU) return no_such_level(b, word);
+  if (b->n_levels == MAX_LEVELS) return diag_error(b->driver->diag, (Loc){0}, "--cpu: more than %d levels", MAX_LEVELS);
+  b->level[b->n_levels++] = t;
+  return true;
+}
+
+/* The runtime looks for the best from the end, so they stand in the table's order. */
+static void sort_levels(Build *b) {
+  const Target *sorted[MAX_LEVELS];
+  int n = 0;
+  for (int i = 0; i < target_count(); i++)
+    for (int k = 0; k < b->n_levels; k++)
+      if (b->level[k] == target_at(i) && (n == 0 || sorted[n - 1] != target_at(i))) sorted[n++] = target_at(i);
+  memcpy(b->level, sorted, sizeof sorted);
+  b->n_levels = n;
+}
+
+static bool choose_levels(Build *b) {
+  const char *words = option_value(&b->driver->options, "cpu");
+  bool good = true;
+  for (size_t i = 0; !words && i < sizeof usual_levels / sizeof *usual_levels; i++) good &= add_level(b, usual_levels[i]);
+  for (size_t n; words && *words && good; words += n + (words[n] == ',')) {
+    n = strcspn(words, ",");
+    good = add_level(b, arena_string(b->driver->arena, words, n));
+  }
+  sort_levels(b);
+  return good;
+}
+
+static const char *level_names(const Build *b) {
+  char *all = "";
+  for (int i = 0; i < b->n_levels; i++) all = arena_printf(b->driver->arena, "%s%s%s", all, i ? ", " : "", b->level[i]->name);
+  return all;
 }
 
 static bool choose_output(Build *b) {
@@ -79,7 +115,7 @@ static void say_done(const Build *b) {
   struct stat s;
   if (b->talks) fputs("\r\033[K", stderr);
   if (option_given(&b->driver->options, "quiet") || stat(b->out, &s) != 0) return;
-  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", b->out, (double)s.st_size * 1e-6, b->target->name,
+  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", b->out, (double)s.st_size * 1e-6, level_names(b),
           driver_now() - b->start);
 }
 
@@ -98,8 +134,13 @@ static bool run_passes(Build *b) {
 static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
   bool good = true;
   say(b, "compiling");
-  for (int i = 0; i < b->module->funcs.n; i++)
-    if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
+  info->n_levels = b->n_levels;
+  for (int k = 0; k < b->n_levels && good; k++) {
+    info->level[k] = b->level[k];
+    llvm_module_target(l, b->level[k], program_suffix(b->driver->arena, b->level[k]));
+    for (int i = 0; i < b->module->funcs.n; i++)
+      if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
+  }
   return (good & (diag_errors(b->driver->diag) == 0)) && program_emit(l, f, info, b->driver->diag);
 }
 
@@ -144,7 +185,7 @@ static bool write_ir(Build *b) {
 }
 
 static bool write_code(Build *b, Func *f) {
-  LlvmModule *l = llvm_module_new(b->target, model_name(b));
+  LlvmModule *l = llvm_module_new(b->level[0], model_name(b));
   ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
   bool good = emit_all(b, l, f, &info);
   if (good && b->emit == EMIT_exe) good = write_exe(b, l, &info);
@@ -156,7 +197,7 @@ static bool write_code(Build *b, Func *f) {
 int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
-  if (!choose_emit(&b) | !choose_target(&b) | !choose_output(&b)) return EXIT_USAGE;
+  if (!choose_emit(&b) | !choose_levels(&b) | !choose_output(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   Func *f = b.module ? driver_func(d, b.module) : NULL;

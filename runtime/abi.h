@@ -84,17 +84,23 @@ typedef struct lrt_step {
 
 enum { LRT_VERSION = 1, LRT_PHASE = 16 }; /* launches in a phase, at most */
 
+/* The kernels, made for one level of processors. */
+typedef struct lrt_level {
+  const char *name, *needs; /* needs: levels and features, with commas between */
+  lrt_kernel *const *kernel;
+} lrt_level;
+
 typedef struct lrt_program {
   int64_t version;
-  const char *name, *target, *needs, *made_by;
-  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps;
+  const char *name, *made_by;
+  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps, n_levels;
   const lrt_symbol *symbol;
   const lrt_port *input, *output;
   const lrt_value *value;
   const lrt_block *block;
   const lrt_step *step;
   const int64_t *words;
-  lrt_kernel *const *kernel;
+  const lrt_level *level; /* [n_levels]: a later one asks for more */
   const uint8_t *data;
   int64_t weights_size; /* without the end mark */
 } lrt_program;

@@ -18,6 +18,8 @@ typedef struct Program {
   const char *name;           /* as it was called */
   const char *file[MAX_PORTS]; /* of each input, or NULL */
   const char *folder;         /* for outputs, or NULL */
+  const char *cpu;            /* the level asked for, or NULL */
+  const lrt_level *level;
   int64_t *size;              /* of each symbol, or -1: for inputs made up */
   int64_t threads, repeat, seed;
   bool random, info, check, help;
@@ -81,6 +83,7 @@ static int print_help(const Program *p) {
                 "      --random SEED        fill the inputs that are not given with random numbers\n"
                 "  -d, --dim NAME=N         the size of inputs made up (else 4)\n"
                 "      --repeat N           run N times, and say how long it took\n"
+                "      --cpu LEVEL          run the kernels for this level, and not the best that the processor has\n"
                 "      --info               say what the program holds\n"
                 "      --check              read all weights, and compare their hash with the one made at build\n"
                 "  -h, --help               this text\n\n"
@@ -90,7 +93,9 @@ static int print_help(const Program *p) {
 }
 
 static int print_info(const Program *p) {
-  text_print(1, "model:   %s\ntarget:  %s\nmade by: %s\n", p->data->name, p->data->target, p->data->made_by);
+  text_print(1, "model:   %s\nmade by: %s\nlevels: ", p->data->name, p->data->made_by);
+  for (int64_t i = 0; i < p->data->n_levels; i++) text_print(1, " %s", p->data->level[i].name);
+  text_print(1, "\n");
   text_print(1, "weights: %d bytes\nsteps:   %d\n", p->data->weights_size, p->data->n_steps);
   print_ports(p);
   return DONE;
@@ -147,6 +152,7 @@ static int take_value(Program *p, const char *option, const char *value) {
   if (text_same(option, "--in")) return take_input(p, value);
   if (text_same(option, "--dim")) return take_size(p, value);
   if (text_same(option, "--out-dir")) return p->folder = value, DONE;
+  if (text_same(option, "--cpu")) return p->cpu = value, DONE;
   if (text_same(option, "--threads")) return take_number(p, option, value, 1, &p->threads);
   if (text_same(option, "--repeat")) return take_number(p, option, value, 1, &p->repeat);
   p->random = true;
@@ -155,7 +161,7 @@ static int take_value(Program *p, const char *option, const char *value) {
 
 static const char *long_name(const char *word, size_t n) {
   static const char *const letters[] = {"-i", "--in", "-o", "--out-dir", "-t", "--threads", "-d", "--dim"};
-  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random"};
+  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random", "--cpu"};
   for (size_t i = 0; i < sizeof letters / sizeof *letters; i += 2)
     if (text_same(word, letters[i])) return letters[i + 1];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -230,12 +236,22 @@ static int check_weights(const Program *p) {
   return DONE;
 }
 
-static int check_processor(const Program *p) {
+/* The best level that the processor has, or the one that is asked for. */
+static int choose_level(Program *p) {
+  const lrt_program *d = p->data;
   char missing[512];
-  if (cpu_missing(p->data->needs, missing, sizeof missing) == 0) return DONE;
-  complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", p->data->target, missing);
-  text_print(2, "build the model again with --cpu for a lower level\n");
-  return BAD_INPUT;
+  for (int64_t i = d->n_levels - 1; i >= 0 && !p->level; i--)
+    if ((!p->cpu || text_same(p->cpu, d->level[i].name)) && cpu_missing(d->level[i].needs, missing, sizeof missing) == 0)
+      p->level = &d->level[i];
+  if (p->level) return DONE;
+  for (int64_t i = 0; i < d->n_levels; i++) {
+    if (p->cpu && !text_same(p->cpu, d->level[i].name)) continue;
+    cpu_missing(d->level[i].needs, missing, sizeof missing);
+    complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", d->level[i].name, missing);
+    if (!p->cpu) text_print(2, "build the model again with --cpu for a lower level\n");
+    return BAD_INPUT;
+  }
+  return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", p->cpu);
 }
 
 /* ---- running ---- */
@@ -320,14 +336,14 @@ static int run(Program *p) {
     sum += took;
   }
   if (p->repeat > 1)
-    text_print(2, "%d runs on %d threads: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
-               (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
+    text_print(2, "%d runs on %d threads, %s: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
+               p->level->name, (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
   return DONE;
 }
 
 static int run_model(Program *p) {
   int64_t threads = p->threads ? p->threads : os_processors();
-  if (!session_open(&p->session, p->data, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
+  if (!session_open(&p->session, p->data, p->level, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
   int status = read_inputs(p);
   if (status != DONE) return status;
   if (!session_prepare(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
@@ -348,6 +364,6 @@ int lrt_main(int argc, char **argv, const lrt_image *image) {
   if (p.help) return print_help(&p);
   if (p.info) return print_info(&p);
   if (p.check) return check_weights(&p);
-  status = check_processor(&p);
+  status = choose_level(&p);
   return status == DONE ? run_model(&p) : status;
 }

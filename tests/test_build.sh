@@ -22,7 +22,7 @@ expect() {
 # a model becomes a program, whose output is the one that was computed elsewhere
 expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder
 expect 0 "input_ids" ./decoder --help
-expect 0 "target:" ./decoder --info
+expect 0 "x86-64-v3 x86-64-v4" ./decoder --info
 expect 0 "whole" ./decoder --check
 expect 0 "" ./decoder --in "input_ids=$example/input_ids.npy" --out-dir one -t 1
 expect 0 "" ./decoder -i "input_ids=$example/input_ids.npy" -o two --threads=2
@@ -30,6 +30,16 @@ expect 0 "" ./decoder -i "input_ids=$example/input_ids.npy" -o three -t 3 --repe
 cmp one/logits.npy two/logits.npy && cmp one/logits.npy three/logits.npy || fail "threads change the output"
 expect 0 "logits: f32[1,4,128]" ./decoder --random 1
 expect 0 "logits: f32[1,7,128]" ./decoder --random 1 --dim=seq=7
+
+# every level that the processor has gives the same numbers
+for level in x86-64-v3 x86-64-v4; do
+  if ./decoder -i "input_ids=$example/input_ids.npy" -o "$level" --cpu "$level" 2>/dev/null; then
+    cmp "$level/logits.npy" one/logits.npy || fail "$level computes something else"
+  fi
+done
+expect 2 "no such level" ./decoder --random 1 --cpu i386
+expect 0 "native" "$lathe" help build
+expect 0 "for x86-64-v3, numerics" "$lathe" build "$example/decoder.onnx" -o one-level --cpu x86-64-v3
 
 # what is wrong is said
 expect 2 "input \`input_ids\` is not given" ./decoder
