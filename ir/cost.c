@@ -115,6 +115,11 @@ void cost_matmul(const Node *n, Cost *c) {
   cost_with_flops(n, c, 2 * k * out_elements(n));
 }
 
+void cost_matmul_panels(const Node *n, Cost *c) {
+  Type w = in_type(n, 1);
+  cost_with_flops(n, c, 2 * in_size(n, 1, w ? w->rank - 2 : 0) * out_elements(n));
+}
+
 void cost_conv(const Node *n, Cost *c) {
   double outputs = in_size(n, 1, 0);
   cost_with_flops(n, c, outputs > 0 ? 2 * out_elements(n) * in_elements(n, 1) / outputs : 0);

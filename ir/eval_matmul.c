@@ -126,3 +126,31 @@ bool eval_matmul(EvalCall *c) {
   tensor_release(scratch);
   return true;
 }
+
+/* ---- a matrix in panels ---- */
+
+static double panel_sum(const Tensor *x, int64_t row, const Tensor *w, int64_t base, int64_t column) {
+  int64_t depth = w->dim[w->rank - 2], tile = w->dim[w->rank - 1];
+  int64_t at = base + column / tile * depth * tile + column % tile;
+  double sum = 0;
+  for (int64_t i = 0; i < depth; i++) sum += tensor_f(x, row + i) * tensor_f(w, at + i * tile);
+  return sum;
+}
+
+bool eval_matmul_panels(EvalCall *c) {
+  const Tensor *x = c->in[0], *w = c->in[1];
+  Tensor *out = c->out[0];
+  int64_t columns = out->dim[out->rank - 1], rows = out->dim[out->rank - 2], depth = w->dim[w->rank - 2];
+  int64_t matrix[MAX_RANK], rank = w->rank - 1; /* w as [.., panels, k * tile]: so many matrices of batches */
+  memcpy(matrix, w->dim, sizeof matrix);
+  matrix[rank - 1] *= w->dim[w->rank - 1];
+  Tensor *flat = tensor_view((Tensor *)(uintptr_t)w, (int)rank, matrix);
+  for (int64_t i = 0; i < out->count; i++) {
+    int64_t batch = i / (rows * columns), row = i / columns % rows;
+    int64_t from = batch_base(out, out->rank - 2, batch, x) + row * depth;
+    double sum = panel_sum(x, from, w, batch_base(out, out->rank - 2, batch, flat), i % columns);
+    tensor_write_f(out, i, 1, &sum);
+  }
+  tensor_release(flat);
+  return true;
+}

@@ -68,6 +68,27 @@ bool infer_matmul(Infer *c) {
   return infer_result(c, 0, dtype, rank, dim);
 }
 
+/* `columns` is a list of one size. */
+bool infer_matmul_panels(Infer *c) {
+  Type x = c->in[0], w = c->in[1];
+  Dtype to = node_dtype(c->node, matmul_panels, out);
+  int rank = 0, n = 0;
+  Dim dim[MAX_RANK], columns;
+  if (!infer_float(c, 0, "x") || !infer_float(c, 1, "w")) return false;
+  if (x->rank < 2 || w->rank < 3)
+    return infer_error(c, "x must be [..,m,k] and w [..,panels,k,tile], but are %s and %s",
+                       type_text(c->module->arena, x), type_text(c->module->arena, w));
+  if (!infer_same_dim(c, x->dim[x->rank - 1], w->dim[w->rank - 2], "the axis that is summed over")) return false;
+  if (!infer_ints(c, 2, 1, &columns, &n) || n != 1) return infer_error(c, "`columns` must be a list of one size");
+  DimPool *p = c->module->dims;
+  if (!infer_same_dim(c, dim_ceildiv(p, columns, w->dim[w->rank - 1]), w->dim[w->rank - 3], "the panels of the columns"))
+    return false;
+  if (!batch_dims(c, x, x->rank - 2, w, w->rank - 3, &rank, dim)) return false;
+  dim[rank++] = x->dim[x->rank - 2];
+  dim[rank++] = columns;
+  return infer_result(c, 0, to == DT_none ? x->dtype : to, rank, dim);
+}
+
 /* ---- windows ---- */
 
 /* x is [n, c, spatial..] with one or two spatial axes. */

@@ -72,6 +72,10 @@ static bool one_number(const Value *v, const void **bytes) {
   return true;
 }
 
+static Value *in_all_lanes(Kernel *k, Value *x) {
+  return k->lanes ? build(&k->b, OP_splat, 1, INS(x), ATTRS(at_i(splat, lanes, k->lanes))) : x;
+}
+
 static Value *number(Kernel *k, Dtype t, const void *bytes) {
   Dtype in = kernel_register(t);
   if (in != t) return dtype_is_float(t) ? kb_float(&k->b, in, dtype_get_f(t, bytes, 0)) : kb_int(&k->b, in, dtype_get_i(t, bytes, 0));
@@ -79,10 +83,16 @@ static Value *number(Kernel *k, Dtype t, const void *bytes) {
   return build(&k->b, OP_imm, 1, 0, NULL, ATTRS(at_c(imm, value, c)));
 }
 
-static Value *memory_of(Kernel *k, const Value *v) {
+static Value *memory_of(const Kernel *k, const Value *v) {
   for (int i = 0; i < k->in.n; i++)
     if (k->in.at[i] == v) return k->in_memory.at[i];
   return NULL;
+}
+
+Value *kernel_operand(Kernel *k, const Value *v) {
+  Value *memory = memory_of(k, v);
+  ensure(memory);
+  return memory;
 }
 
 static bool is_inside(const Kernel *k, const Value *v) {
@@ -115,14 +125,15 @@ static Value *know(Kernel *k, const Value *v, Value *const *index, Value *elemen
 }
 
 static Value *load_element(Kernel *k, const Value *v, Value *const *index) {
-  Value *memory = memory_of(k, v);
-  ensure(memory);
-  return kernel_load(k, v->type->dtype, memory, kernel_linear(k, v->type, index));
+  Value *memory = kernel_operand(k, v), *at = kernel_linear(k, v->type, index);
+  bool one = v->type->rank == 0 || dim_is(v->type->dim[v->type->rank - 1], 1);
+  if (k->lanes && !one) return build(&k->b, OP_load, 1, INS(memory, at), ATTRS(at_i(load, lanes, k->lanes)));
+  return in_all_lanes(k, kernel_load(k, v->type->dtype, memory, at));
 }
 
 Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
   const void *bytes;
-  if (one_number(v, &bytes)) return number(k, v->type->dtype, bytes);
+  if (one_number(v, &bytes)) return in_all_lanes(k, number(k, v->type->dtype, bytes));
   Value *element = known_element(k, v, index);
   if (element) return element;
   if (is_inside(k, v)) element = lower_row(v->def->op)->element(k, v->def, v->index, index);
@@ -174,6 +185,35 @@ void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
   know(k, given, index, x);
   for (int i = 0; i < end->n_in; i++)
     if (depends(k, node_in(end, i), given)) store(k, i, index, kernel_pull(k, node_in(end, i), index));
+}
+
+/* ---- vectors ---- */
+
+static bool is_vector_float(Dtype t) { return t == DT_f32 || t == DT_f16 || t == DT_bf16; }
+
+static bool can_vectorise_operand(const Kernel *k, const Value *v, Dim last) {
+  const void *bytes;
+  Type t = v->type;
+  if (!is_vector_float(t->dtype) && (t->dtype != DT_bool || !is_inside(k, v))) return false;
+  return one_number(v, &bytes) || t->rank == 0 || t->dim[t->rank - 1] == last || dim_is(t->dim[t->rank - 1], 1);
+}
+
+static bool can_vectorise_node(const Kernel *k, const Node *n, Dim last) {
+  bool arithmetic = lower_row(n->op)->element == element_arithmetic && n->op != OP_pow && n->op != OP_mod;
+  if (!arithmetic && n->op != OP_expand) return false;
+  for (int i = 0; i < n->n_in && (arithmetic || i < 1); i++)
+    if (!can_vectorise_operand(k, node_in(n, i), last)) return false;
+  return can_vectorise_operand(k, n->out[0], last);
+}
+
+bool kernel_can_vectorise(const Kernel *k, const Node *row) {
+  Type t = row->out[0]->type;
+  if (!is_vector_float(t->dtype)) return false;
+  for (const Node *n = k->inside ? k->inside->first : NULL; n; n = n->next)
+    if (n != row && n->op != OP_yield && n->op != OP_const && !can_vectorise_node(k, n, t->dim[t->rank - 1])) return false;
+  for (int i = 0; i < k->root->n_out; i++)
+    if (!is_vector_float(k->root->out[i]->type->dtype)) return false;
+  return true;
 }
 
 Dtype kernel_wide(Dtype t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
@@ -390,6 +430,7 @@ static void drop_unread(Kernel *k) {
 typedef struct Lowering {
   Module *module;
   Arena *scratch;
+  const Target *target;
   StrMap kernels; /* by their text without the name */
   bool changed;
 } Lowering;
@@ -448,7 +489,7 @@ static bool write_kernel(Kernel *k) {
 static bool lower_results(Lowering *l, Node *n, int first, int n_out) {
   Module *m = l->module;
   Func *f = module_add_func(m, kernel_name(m, n), LEVEL_KERNEL);
-  Kernel k = {.module = m, .scratch = l->scratch, .root = n, .first = first, .n_out = n_out};
+  Kernel k = {.module = m, .scratch = l->scratch, .target = l->target, .root = n, .first = first, .n_out = n_out};
   k.inside = n->op == OP_fused ? n->region[0] : NULL;
   k.b = (Builder){.module = m, .func = f, .block = f->body, .loc = n->loc};
   f->loc = n->loc;
@@ -483,7 +524,7 @@ static void lower_block(Lowering *l, Block *b) {
 }
 
 bool pass_lower(PassCall *c, Func *f) {
-  Lowering l = {.module = c->module, .scratch = c->scratch};
+  Lowering l = {.module = c->module, .scratch = c->scratch, .target = c->target};
   lower_block(&l, f->body);
   return l.changed;
 }

@@ -7,6 +7,7 @@
 #define LATHE_LOWER_H
 
 #include "ir/ir.h"
+#include "ir/target.h"
 #include "passes/kernel_build.h"
 
 typedef struct Kernel Kernel;
@@ -49,11 +50,13 @@ typedef struct Known {
 struct Kernel {
   Module *module;
   Arena *scratch;
+  const Target *target; /* or NULL */
   Builder b;
   const Node *root;
   Block *inside; /* of a fused region: its values are computed, not loaded */
   const Node *anchor; /* the one op of the region that makes its own kernel, or NULL */
   bool flat;     /* all is of one shape: an index is the element's number */
+  int64_t lanes; /* elements that one step computes, along the last axis: 0 for 1; see kernel_can_vectorise() */
   VEC(Known) known;
   VEC(const Value *) in; /* the operands in memory, each with its parameter */
   VEC(Value *) in_memory;
@@ -78,9 +81,15 @@ Value *kernel_pull(Kernel *k, const Value *v, Value *const *index);
 Value *kernel_broadcast_place(Kernel *k, Dim own, Dim to, Value *at);
 /* An element where v is broadcast to a result of `rank` dims, whose types are `to`'s. */
 Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *index);
-/* Stores an element of the op's result; within a fused region, what follows is computed from it first. */
 /* An element of a kernel row's result: it goes to memory, or, in a fused region, through what follows the row. */
 void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
+
+/* The memory of an operand of the kernel. */
+Value *kernel_operand(Kernel *k, const Value *v);
+
+/* Can what follows the row in its region be computed on vectors along the last axis: with k->lanes set, kernel_store takes
+ * one, and the index of the last axis is that of its first lane. */
+bool kernel_can_vectorise(const Kernel *k, const Node *n);
 
 /* Gives each workgroup a place of t along all dims but those from `from` up to `to`: index[] of these is left alone. */
 void kernel_spread(Kernel *k, Type t, int from, int to, Value **index);

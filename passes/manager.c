@@ -125,8 +125,8 @@ static double now(void) {
 
 /* ---- running ---- */
 
-static bool run_on_functions(Module *m, const Pass *p) {
-  PassCall c = {.module = m, .scratch = arena_new()};
+static bool run_on_functions(Module *m, const PassOptions *o, const Pass *p) {
+  PassCall c = {.module = m, .scratch = arena_new(), .target = o->target};
   bool changed = false;
   for (int i = 0; i < m->funcs.n; i++)
     if (m->funcs.at[i]->level & p->levels) changed |= p->run(&c, m->funcs.at[i]);
@@ -142,7 +142,7 @@ static void verify_after(Module *m, const Pass *p) {
 
 static bool run_one(Module *m, const PassOptions *o, const Pass *p, int number) {
   double start = now();
-  bool changed = run_on_functions(m, p);
+  bool changed = run_on_functions(m, o, p);
   if (o->timing) fprintf(o->err, "%-10s %8.3f ms%s\n", p->name, (now() - start) * 1e3, changed ? "" : "  (no change)");
   if (changed) verify_after(m, p);
   if (changed && o->changed) o->changed(o->changed_ctx, p->name, m);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 
 #include "ir/ir.h"
+#include "ir/target.h"
 
 /* What a pass gets. `scratch` is emptied after it. */
 typedef struct PassCall {
   Module *module;
   Arena *scratch;
+  const Target *target; /* NULL: nobody knows, and kernels are to be scalar */
 } PassCall;
 
 /* One pass over one function: true if it changed something. */
@@ -35,6 +37,7 @@ typedef struct PassOptions {
   const char *dump_dir; /* write NN-<pass>.ir there for each that changed something, and 00-input.ir */
   bool timing;          /* a line a pass on `err` */
   FILE *out, *err;
+  const Target *target; /* what the program is made for, or NULL */
   /* Called after each pass that changed something: tests compare the module's results here. */
   void (*changed)(void *ctx, const char *pass, Module *m);
   void *changed_ctx;

@@ -39,8 +39,8 @@ struct Program {
   Jit *jit;
 };
 
-static bool lower(Module *m) {
-  PassOptions o = {.pipeline = "native", .out = stdout, .err = stderr};
+static bool lower(Module *m, const Target *target) {
+  PassOptions o = {.pipeline = "native", .target = target, .out = stdout, .err = stderr};
   bool good = pass_run(m, &o);
   for (int i = 0; good && i < m->funcs.n; i++)
     if (m->funcs.at[i]->level == LEVEL_TENSOR) good = all_lowered(m, m->funcs.at[i]->body);
@@ -62,7 +62,7 @@ static bool compile(Program *p) {
 Program *via_prepare(Via via, Module *m) {
   Program *p = ARENA_NEW(m->arena, Program);
   p->module = m;
-  if ((via == VIA_EVAL || lower(m)) && (via != VIA_NATIVE || compile(p))) return p;
+  if ((via == VIA_EVAL || lower(m, via == VIA_NATIVE ? jit_host_target() : NULL)) && (via != VIA_NATIVE || compile(p))) return p;
   via_free(p);
   return NULL;
 }

@@ -1,0 +1,134 @@
+/* pack.c -- lays the second operands of products out in the panels that the target's kernels read.
+ *
+ * A matrix [k, n] becomes [n / tile, k, tile], columns past n being zeros: the kernel then reads it from one end to the
+ * other. A weight's panels are a constant, made when they are needed; other operands are laid out each time. Which
+ * products are packed depends on the weight alone, never on the rows of the other operand, so that each element sums in
+ * the same order whether many rows are computed or one. */
+#include "ir/fatal.h"
+#include "ir/infer.h"
+#include "passes/pass.h"
+#include "passes/tile.h"
+
+typedef struct Packing {
+  Module *module;
+  MatmulTile tile;
+  Node *at; /* what prepares the operands goes before this */
+} Packing;
+
+static bool is_tile_float(Type t) {
+  return t->kind == TYPE_TENSOR && !t->encoded && (t->dtype == DT_f32 || t->dtype == DT_f16 || t->dtype == DT_bf16);
+}
+
+/* ---- layout ---- */
+
+/* [.., k, n], or [.., n, k]: filled up to whole panels, cut, and turned where needed. */
+static Value *lay_out(Builder *b, Value *w, bool transposed, int64_t tile) {
+  DimPool *p = b->module->dims;
+  int rank = w->type->rank, columns = transposed ? rank - 2 : rank - 1, batch = rank - 2;
+  Dim n = w->type->dim[columns], width = dim_const(p, tile), panels = dim_ceildiv(p, n, width), dim[MAX_RANK];
+  Dim missing = dim_sub(p, dim_mul(p, panels, width), n), pads[2] = {dim_const(p, 0), missing};
+  if (!dim_is(missing, 0)) {
+    Value *axis = build_ints(b, 1, (int64_t[]){columns}), *zero = build_scalar_f(b, w->type->dtype, 0);
+    w = build(b, OP_pad, 1, INS(w, build_dims(b, 2, pads), zero, axis), NO_ATTRS);
+  }
+  int64_t perm[MAX_RANK];
+  for (int i = 0; i < batch; i++) dim[i] = w->type->dim[i];
+  for (int i = 0; i <= rank; i++) perm[i] = i;
+  if (transposed) {
+    dim[batch] = panels, dim[batch + 1] = width, dim[batch + 2] = w->type->dim[rank - 1];
+    perm[batch + 1] = batch + 2, perm[batch + 2] = batch + 1;
+  } else {
+    dim[batch] = w->type->dim[batch], dim[batch + 1] = panels, dim[batch + 2] = width;
+    perm[batch] = batch + 1, perm[batch + 1] = batch;
+  }
+  return build_transpose(b, build_reshape(b, w, rank + 1, dim), rank + 1, perm);
+}
+
+static const char *panels_name(const Packing *p, const Constant *c, bool transposed) {
+  return arena_printf(p->module->arena, "%s.panels%lld%s", c->name ? c->name : "w", (long long)p->tile.width,
+                      transposed ? "t" : "");
+}
+
+/* One layout a weight: what another product has had made is used again. */
+static Constant *packed_constant(const Packing *p, Constant *c, bool transposed) {
+  Module *m = p->module;
+  Constant *had = c->name ? module_find_constant(m, panels_name(p, c, transposed)) : NULL;
+  if (had && had->kind == CONSTANT_EXPR) return had;
+  Builder b = {.module = m, .func = p->at->block->func, .loc = c->loc};
+  b.block = block_new(b.func, NULL);
+  Value *v = lay_out(&b, build_const(&b, c), transposed, p->tile.width);
+  build(&b, OP_yield, 0, INS(v), NO_ATTRS);
+  Constant *packed = module_add_constant(m, module_free_name(m, panels_name(p, c, transposed)), v->type);
+  packed->kind = CONSTANT_EXPR;
+  packed->loc = c->loc;
+  packed->body = b.block;
+  return packed;
+}
+
+static Value *packed(const Packing *p, Builder *b, Value *w, bool transposed) {
+  Constant *c = value_constant(w);
+  bool known = c && c->kind != CONSTANT_BOUND;
+  return known ? build_const(b, packed_constant(p, c, transposed)) : lay_out(b, w, transposed, p->tile.width);
+}
+
+/* ---- products ---- */
+
+/* A layout that serves a few rows only costs more than it saves; a panel that is mostly zeros does, too. */
+static bool is_worth_it(const Packing *p, const Node *n) {
+  Type t = n->out[0]->type;
+  Dim rows = t->dim[t->rank - 2], columns = t->dim[t->rank - 1];
+  const Constant *c = value_constant(node_in(n, 1));
+  bool weight = c && c->kind != CONSTANT_BOUND;
+  if (dim_is_const(columns) && columns->constant < p->tile.lanes) return false;
+  return weight || !dim_is_const(rows) || rows->constant >= p->tile.rows / 2;
+}
+
+static bool can_pack(const Packing *p, const Node *n) {
+  const Value *x = node_in(n, 0), *w = node_in(n, 1);
+  if (n->op != OP_matmul || !is_tile_float(x->type) || !is_tile_float(w->type) || !is_tile_float(n->out[0]->type)) return false;
+  if (x->type->rank < 2 || w->type->rank < 2 || w->type->rank == MAX_RANK || !infer_sizes_known(n)) return false;
+  bool outside = (!x->def || x->def->block != n->block || n->block == p->at->block) &&
+                 (!w->def || w->def->block != n->block || n->block == p->at->block);
+  return outside && is_worth_it(p, n);
+}
+
+static void pack_product(const Packing *p, Node *n) {
+  Builder b = {.module = p->module, .func = n->block->func, .block = p->at->block, .before = p->at, .loc = n->loc};
+  Value *x = node_in(n, 0), *w = node_in(n, 1);
+  Type t = n->out[0]->type;
+  bool transposed = node_bool(n, matmul, transb);
+  if (node_bool(n, matmul, transa)) {
+    int64_t perm[MAX_RANK];
+    int rank = x->type->rank;
+    for (int i = 0; i < rank; i++) perm[i] = i;
+    perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
+    x = build_transpose(&b, x, rank, perm);
+  }
+  Value *columns = build_dims(&b, 1, &t->dim[t->rank - 1]), *panels = packed(p, &b, w, transposed);
+  b.block = n->block, b.before = n;
+  Value *v = build(&b, OP_matmul_panels, 1, INS(x, panels, columns), ATTRS(at_i(matmul_panels, out, (int64_t)t->dtype)));
+  v->type = t;
+  value_replace(n->out[0], v);
+  node_remove(n);
+}
+
+static bool pack_block(Packing *p, Block *b) {
+  bool changed = false;
+  for (Node *n = b->first, *next; n; n = next) {
+    next = n->next;
+    if (!b->parent || b->parent->op != OP_fused) p->at = n;
+    for (int i = 0; i < n->n_regions; i++) changed |= pack_block(p, n->region[i]);
+    if (!b->parent || b->parent->op != OP_fused) p->at = n;
+    if (!can_pack(p, n)) continue;
+    pack_product(p, n);
+    changed = true;
+  }
+  return changed;
+}
+
+bool pass_pack(PassCall *c, Func *f) {
+  Packing p = {.module = c->module};
+  if (!c->target || c->target->kind != TARGET_CPU || !target_has(c->target, FEATURE_fma)) return false;
+  p.tile = matmul_tile(c->target);
+  return pack_block(&p, f->body);
+}

@@ -1,0 +1,152 @@
+/* test_random_products.c -- products of random shapes, types and batches, and what follows them, compiled and by reference.
+ *
+ * test_random_products [COUNT [SEED]] */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ir/verify.h"
+#include "random.h"
+#include "tolerance.h"
+#include "via.h"
+
+typedef enum Follow { FOLLOW_NONE, FOLLOW_BIAS, FOLLOW_BIAS_GELU, FOLLOW_RESIDUAL, FOLLOW_GATE, FOLLOW_MASK, FOLLOW_COUNT } Follow;
+
+typedef struct Shape {
+  Dtype dtype;
+  int64_t batch, m, n, k;
+  bool batched, batched_weight, one_matrix, transa, transb, weight, symbolic;
+  Follow follow;
+} Shape;
+
+/* Small sizes often, for the edges of tiles. */
+static int64_t random_size(Random *r) { return random_chance(r, 8) ? 0 : 1 + random_below(r, random_chance(r, 30) ? 5 : 70); }
+
+static Shape random_shape(Random *r) {
+  static const Dtype types[] = {DT_f32, DT_f32, DT_f32, DT_bf16, DT_f16};
+  Shape s = {.dtype = types[random_below(r, 5)], .batch = 1 + random_below(r, 3)};
+  s.m = random_size(r), s.n = random_size(r), s.k = random_size(r);
+  s.batched = random_chance(r, 40);
+  s.batched_weight = s.batched && random_chance(r, 50);
+  s.one_matrix = random_chance(r, 30);
+  s.transa = random_chance(r, 20), s.transb = random_chance(r, 50);
+  s.weight = random_chance(r, 60), s.symbolic = random_chance(r, 50);
+  s.follow = (Follow)random_below(r, FOLLOW_COUNT);
+  return s;
+}
+
+static Tensor *random_tensor(Random *r, Dtype t, int rank, const int64_t *dim) {
+  Tensor *x = tensor_new(NULL, t, rank, dim);
+  for (int64_t i = 0; i < x->count; i++) dtype_set_f(t, x->data, i, random_unit(r));
+  return x;
+}
+
+/* ---- the module ---- */
+
+typedef struct Trial {
+  uint64_t seed;
+  Shape s;
+  int n_in;
+  Tensor *in[4];
+  Module *m;
+  Func *f;
+} Trial;
+
+static Value *argument(Trial *t, Random *r, int rank, const int64_t *size, const Dim *dim) {
+  Tensor *x = random_tensor(r, t->s.dtype, rank, size);
+  t->in[t->n_in++] = x;
+  return block_add_arg(t->f->body, type_tensor(t->m->types, t->s.dtype, rank, dim), arena_printf(t->m->arena, "x%d", t->n_in));
+}
+
+static Value *weight(Trial *t, Builder *b, Random *r, int rank, const int64_t *size, const Dim *dim) {
+  Tensor *x = random_tensor(r, t->s.dtype, rank, size);
+  Type type = type_tensor(t->m->types, t->s.dtype, rank, dim);
+  Constant *c = constant_bytes(t->m, type, x->data, x->count * dtype_bits(t->s.dtype) / 8);
+  tensor_release(x);
+  return build_const(b, c);
+}
+
+static Value *follow(Trial *t, Builder *b, Random *r, Value *y, Dim n, Value *residual) {
+  DimPool *p = t->m->dims;
+  if (t->s.follow == FOLLOW_NONE) return y;
+  if (t->s.follow == FOLLOW_RESIDUAL) return build_binary(b, OP_add, residual, y);
+  if (t->s.follow == FOLLOW_GATE) return build_binary(b, OP_mul, residual, build_binary(b, OP_mul, y, build_unary(b, OP_sigmoid, y)));
+  if (t->s.follow == FOLLOW_MASK) {
+    Value *zero = weight(t, b, r, 1, (int64_t[]){1}, (Dim[]){dim_const(p, 1)});
+    return build(b, OP_where, 1, INS(build_binary(b, OP_lt, y, zero), zero, y), NO_ATTRS);
+  }
+  Value *bias = weight(t, b, r, 1, (int64_t[]){t->s.n}, &n);
+  y = build_binary(b, OP_add, y, bias);
+  return t->s.follow == FOLLOW_BIAS ? y : build_unary(b, OP_gelu, y);
+}
+
+/* The same module, and the same numbers, each time. */
+static void make(Trial *t, Arena *a) {
+  Random r = {t->seed};
+  Shape s = t->s = random_shape(&r);
+  t->n_in = 0;
+  t->m = module_new(a, diag_new(a));
+  t->f = module_add_func(t->m, "main", LEVEL_TENSOR);
+  DimPool *p = t->m->dims;
+  Dim rows = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "rows", 128)) : dim_const(p, s.m);
+  Dim n = dim_const(p, s.n), k = dim_const(p, s.k), batch = dim_const(p, s.batch);
+  Dim wbatch = dim_const(p, s.one_matrix ? 1 : s.batch);
+  int from = s.batched ? 0 : 1, wfrom = s.batched_weight ? 0 : 1;
+  int64_t xs[] = {s.batch, s.transa ? s.k : s.m, s.transa ? s.m : s.k};
+  int64_t ws[] = {s.one_matrix ? 1 : s.batch, s.transb ? s.n : s.k, s.transb ? s.k : s.n}, ys[] = {s.batch, s.m, s.n};
+  Dim xd[] = {batch, s.transa ? k : rows, s.transa ? rows : k}, wd[] = {wbatch, s.transb ? n : k, s.transb ? k : n};
+  Dim yd[] = {batch, rows, n};
+  Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
+  Value *x = argument(t, &r, 3 - from, xs + from, xd + from);
+  Value *w = s.weight ? weight(t, &b, &r, 3 - wfrom, ws + wfrom, wd + wfrom) : argument(t, &r, 3 - wfrom, ws + wfrom, wd + wfrom);
+  Value *residual = argument(t, &r, 3 - from, ys + from, yd + from);
+  Value *y = build(&b, OP_matmul, 1, INS(x, w), ATTRS(at_i(matmul, transa, s.transa), at_i(matmul, transb, s.transb)));
+  y = follow(t, &b, &r, y, n, residual);
+  build(&b, OP_return, 0, INS(y), NO_ATTRS);
+  if (y) func_set_results(t->f, 1, &y->type, NULL);
+}
+
+/* ---- comparing ---- */
+
+static bool complain(const Trial *t, const char *why) {
+  const Shape *s = &t->s;
+  printf("FAIL seed %" PRIu64 " (%s, batch %" PRId64 "%s%s, m %" PRId64 ", n %" PRId64 ", k %" PRId64 "%s%s%s%s, follow %d): %s\n",
+         t->seed, dtype_name(s->dtype), s->batch, s->batched ? " of x" : "", s->batched_weight ? " and w" : "", s->m, s->n, s->k,
+         s->transa ? ", transa" : "", s->transb ? ", transb" : "", s->weight ? ", weight" : "", s->symbolic ? ", symbolic" : "",
+         (int)s->follow, why);
+  return false;
+}
+
+static bool run(Trial *t, Via via, Tensor **out) {
+  Arena *a = arena_new();
+  make(t, a);
+  bool good = diag_errors(t->m->diag) == 0 && verify_module(t->m);
+  Program *p = good ? via_prepare(via, t->m) : NULL;
+  good = p && via_run(p, t->f, t->in, out);
+  if (!good) complain(t, diag_first(t->m->diag));
+  if (p) via_free(p);
+  for (int i = 0; i < t->n_in; i++) tensor_release(t->in[i]);
+  arena_free(a);
+  return good;
+}
+
+static bool trial(uint64_t seed) {
+  Trial t = {.seed = seed};
+  Tensor *want = NULL, *got = NULL;
+  bool good = run(&t, VIA_EVAL, &want) && run(&t, VIA_NATIVE, &got);
+  if (good) {
+    Comparison c = compare_scaled(got, want, t.s.dtype == DT_f32 ? 1e-5 : t.s.dtype == DT_f16 ? 4e-3 : 3e-2);
+    if (!c.good) good = complain(&t, c.why);
+  }
+  if (want) tensor_release(want);
+  if (got) tensor_release(got);
+  return good;
+}
+
+int main(int argc, char **argv) {
+  int count = argc > 1 ? atoi(argv[1]) : 150, failed = 0;
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+  for (int i = 0; i < count && failed < 5; i++) failed += !trial(seed + (uint64_t)i);
+  printf("%d passed, %d failed, 0 skipped\n", count - failed, failed);
+  return failed > 0;
+}
