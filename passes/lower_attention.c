@@ -218,11 +218,11 @@ bool need_constant_key(Module *m, const Node *n) {
 typedef struct Recurrence {
   const Node *node;
   Dtype t;
-  Type keys, rates;            /* [b, g, s, d], [b, g, s, 1], for decay and beta to broadcast to */
+  Type keys, rates; /* [b, g, s, d], [b, g, s, 1], for decay and beta to broadcast to */
   Value *b, *g, *s;
-  Value *first, *columns;      /* of e */
-  Value *size;                 /* d */
-  Value *state, *value;        /* memory: [d, COLUMNS], [COLUMNS] */
+  Value *first, *columns; /* of e */
+  Value *size;            /* d */
+  Value *state, *value;   /* memory: [d, COLUMNS], [COLUMNS] */
 } Recurrence;
 
 static Value *at_column(Kernel *k, Value *row, Value *column) {
@@ -332,7 +332,8 @@ bool lower_linear_attention(Kernel *k, const Node *n) {
   kernel_spread(k, state, 2, 4, index);
   k->grid[1] = dim_ceildiv(k->module->dims, state->dim[3], dim_const(k->module->dims, COLUMNS));
   r.b = index[0], r.g = index[1], r.size = kernel_size(k, key->dim[3]);
-  r.first = kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, ATTRS(at_i(group_id, axis, 1))), kb_index(&k->b, COLUMNS));
+  r.first =
+      kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, ATTRS(at_i(group_id, axis, 1))), kb_index(&k->b, COLUMNS));
   r.columns = kb_min(&k->b, kb_sub(&k->b, e, r.first), kb_index(&k->b, COLUMNS));
   Value *share = kb_div(&k->b, kernel_size(k, q->dim[1]), kernel_size(k, key->dim[1]));
   each_row(k, &r, START, NULL, NULL);

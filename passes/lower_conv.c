@@ -92,7 +92,8 @@ static Value *place_number(Kernel *k, const Planes *p, Value *const *out, Value 
   bool column_major = node_bool(p->node, pool_max, column_major);
   Value *plane = kb_add(&k->b, kb_mul(&k->b, out[0], kernel_size(k, node_in(p->node, 0)->type->dim[1])), out[1]);
   Value *size = kb_mul(&k->b, p->in[0], p->in[1]);
-  Value *within = column_major ? kb_add(&k->b, kb_mul(&k->b, x, p->in[0]), y) : kb_add(&k->b, kb_mul(&k->b, y, p->in[1]), x);
+  Value *within =
+      column_major ? kb_add(&k->b, kb_mul(&k->b, x, p->in[0]), y) : kb_add(&k->b, kb_mul(&k->b, y, p->in[1]), x);
   return kb_cast(&k->b, kb_add(&k->b, kb_mul(&k->b, plane, size), within), DT_i64);
 }
 

@@ -103,8 +103,8 @@ static void route(Kernel *k, Moe *a) {
 typedef struct Product {
   const Moe *a;
   MoeOperand w, bias;
-  Value *size;     /* of what is multiplied with */
-  Value *from;     /* memory, or NULL: x */
+  Value *size; /* of what is multiplied with */
+  Value *from; /* memory, or NULL: x */
   Value *i;
 } Product;
 

@@ -176,8 +176,10 @@ bool lower_reduce(Kernel *k, const Node *n) {
   Columns c = {.node = n, .operand = {x, fold_type(n->op, x->type->dtype)}, .op = fold_op(n->op, x->type->dtype)};
   int last = x->type->rank - 1;
   reduced_axes(k, n, x->type->rank, c.reduced);
-  if (last < 0 || c.reduced[last] || dim_is(x->type->dim[last], 1)) kernel_elements(k, n, reduce_element);
-  else reduce_columns(k, &c);
+  if (last < 0 || c.reduced[last] || dim_is(x->type->dim[last], 1))
+    kernel_elements(k, n, reduce_element);
+  else
+    reduce_columns(k, &c);
   return true;
 }
 
@@ -258,8 +260,10 @@ static Value *at_axis(Kernel *k, const Scan *s, int rank, Value *const *of) {
 
 static void place_on_line(Kernel *k, const Scan *s, int rank, Value *at, Value **place) {
   for (int i = 0; i < rank; i++) {
-    if (s->axis) place[i] = kb_where(&k->b, kb_equal(&k->b, s->axis, kb_index(&k->b, i)), at, s->index[i]);
-    else place[i] = i == s->fixed ? at : s->index[i];
+    if (s->axis)
+      place[i] = kb_where(&k->b, kb_equal(&k->b, s->axis, kb_index(&k->b, i)), at, s->index[i]);
+    else
+      place[i] = i == s->fixed ? at : s->index[i];
   }
 }
 
