@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# quickstart.sh -- installs what is missing, builds Lathe, and takes a small model through it.
+# quickstart.sh -- installs what is missing, builds Lathe, compiles a small model into a program, and runs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/setup.sh
@@ -9,14 +9,22 @@ need_packages $build_packages
 build release
 lathe=build/release/lathe
 model=examples/model/decoder.onnx
+ids=examples/model/input_ids.npy
 
 say "what the model holds: lathe inspect $model"
-$lathe inspect $model | sed -n 1,20p
+$lathe inspect $model | sed -n '1,/^nodes/p'
 
-say "its first nodes after the default pipeline: lathe ir $model --pipeline default"
-$lathe ir $model --pipeline default | grep -v '^const' | sed -n 1,24p
+say "a few lines of the program that it is: lathe ir $model --pipeline default"
+$lathe ir $model --pipeline default | sed -n '/^func/,$p' | grep -v ' = const ' | sed -n 1,16p
 
-say "running it: lathe eval $model --in input_ids=examples/model/input_ids.npy"
-$lathe eval $model --pipeline default --in input_ids=examples/model/input_ids.npy
+say "compiled into one file: lathe build $model -o build/decoder"
+$lathe build $model -o build/decoder
+ls -l build/decoder
 
-say "done; \`$lathe help\` lists the commands, docs/README.md says where to read on"
+say "run: build/decoder --in input_ids=$ids"
+build/decoder --in input_ids=$ids
+
+say "the same by the reference semantics: lathe eval $model --in input_ids=$ids"
+$lathe eval $model --in input_ids=$ids
+
+say "done; \`build/decoder --help\` and \`$lathe help\` explain themselves, docs/README.md says where to read on"
