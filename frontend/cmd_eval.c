@@ -146,13 +146,17 @@ static bool complete_inputs(Driver *d, Evaluator *e, const Func *f, Tensor **arg
 
 /* ---- results ---- */
 
-/* A file's name can hold few of the characters that a value's can. */
-static char *file_name(Arena *a, const char *name) {
-  char *s = arena_string(a, name, strlen(name));
+/* A file's name can hold few of the characters that a value's can, and is shorter; so two may become the same, and then
+ * the later one gets a number. */
+static const char *file_name(Arena *a, StrMap *taken, const char *name) {
+  enum { LONGEST = 200 };
+  char *s = arena_string(a, name, strnlen(name, LONGEST));
   for (char *c = s; *c; c++)
     if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *c)) *c = '_';
   if (*s == '.') *s = '_';
-  return s;
+  const char *unique = s;
+  for (int i = 1; !strmap_add(a, taken, unique, s); i++) unique = arena_printf(a, "%s-%d", s, i);
+  return unique;
 }
 
 static void show_tensor(Driver *d, const Module *m, const char *name, const Tensor *t) {
@@ -169,11 +173,12 @@ static bool write_results(Driver *d, Module *m, const Func *f, Tensor **result) 
   const char *dir = option_value(&d->options, "out-dir");
   if (dir && mkdir(dir, 0777) != 0 && errno != EEXIST)
     return diag_error(d->diag, (Loc){.file = dir}, "cannot make the folder: %s", strerror(errno));
+  StrMap taken = {0};
   for (int i = 0; i < f->n_results; i++) {
     if (result[i]->state) continue;
     const char *name = f->result_name[i] ? f->result_name[i] : arena_printf(d->arena, "result%d", i);
     if (!dir) show_tensor(d, m, name, result[i]);
-    else if (!npy_write(d->diag, arena_printf(d->arena, "%s/%s.npy", dir, file_name(d->arena, name)), result[i])) return false;
+    else if (!npy_write(d->diag, arena_printf(d->arena, "%s/%s.npy", dir, file_name(d->arena, &taken, name)), result[i])) return false;
   }
   return true;
 }

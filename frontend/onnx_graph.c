@@ -61,7 +61,7 @@ Value *onnx_lookup(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name) {
     if (!b->value && b->initializer) b->value = make_initializer(imp, at, b->initializer);
     return b->value;
   }
-  diag_error(imp->diag, loc, "`%s` is used, and nothing defines it", name);
+  if (!imp->stopped) diag_error(imp->diag, loc, "`%s` is used, and nothing defines it", name);
   return onnx_failed_value(imp);
 }
 

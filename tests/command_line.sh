@@ -87,6 +87,17 @@ for dump in "$work"/dump/*.ir; do
 done
 [ "$(find "$work/dump" -name '*.ir' | wc -l)" -gt 3 ] || fail "too few dumps"
 
+# ---- names of outputs that are the same as names of files ----
+cat >"$work/names.ir" <<'IR'
+lathe 1
+func @main(%x: f32[2]) -> ("a/b": f32[2], "a:b": f32[2], "../c": f32[2]) {
+  %0 = neg %x : f32[2]
+  return %x, %0, %0
+}
+IR
+"$lathe" eval "$work/names.ir" --random 1 --out-dir "$work/names" || fail "names.ir does not run"
+[ "$(cd "$work/names" && LC_ALL=C ls | xargs)" = "_._c.npy a_b-1.npy a_b.npy" ] || fail "files are called $(cd "$work/names" && LC_ALL=C ls | xargs)"
+
 # ---- colour is for terminals ----
 if command -v script >/dev/null; then
   on_terminal() { env "$@" script -qc "'$lathe' ir none.onnx" /dev/null </dev/null; }
