@@ -334,16 +334,26 @@ static void optimise(LlvmModule *m) {
   LLVMDisposePassBuilderOptions(options);
 }
 
-void llvm_module_object(LlvmModule *m, const void **bytes, size_t *size) {
+static LLVMMemoryBufferRef finish(LlvmModule *m, LLVMCodeGenFileType kind) {
   char *message = NULL;
-  if (!m->object) {
-    bool broken = LLVMVerifyModule(m->module, LLVMReturnStatusAction, &message);
-    must(broken, message);
-    optimise(m);
-    message = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, LLVMObjectFile, &message, &m->object))
-      must(true, message);
-  }
+  LLVMMemoryBufferRef made;
+  bool broken = LLVMVerifyModule(m->module, LLVMReturnStatusAction, &message);
+  must(broken, message);
+  optimise(m);
+  message = NULL;
+  if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, kind, &message, &made)) must(true, message);
+  return made;
+}
+
+char *llvm_module_assembly(LlvmModule *m, Arena *a) {
+  LLVMMemoryBufferRef text = finish(m, LLVMAssemblyFile);
+  char *copy = arena_string(a, LLVMGetBufferStart(text), LLVMGetBufferSize(text));
+  LLVMDisposeMemoryBuffer(text);
+  return copy;
+}
+
+void llvm_module_object(LlvmModule *m, const void **bytes, size_t *size) {
+  if (!m->object) m->object = finish(m, LLVMObjectFile);
   *bytes = LLVMGetBufferStart(m->object);
   *size = LLVMGetBufferSize(m->object);
 }

@@ -22,6 +22,9 @@ void llvm_module_target(LlvmModule *m, const Target *t, const char *suffix);
 /* The module as LLVM's text. */
 char *llvm_module_text(const LlvmModule *m, Arena *a);
 
+/* The optimised module as assembly; nothing may follow. */
+char *llvm_module_assembly(LlvmModule *m, Arena *a);
+
 /* Optimises what has been added and makes the object file of it; the bytes live as long as the module. */
 void llvm_module_object(LlvmModule *m, const void **bytes, size_t *size);
 

@@ -342,6 +342,9 @@ bool program_emit(LlvmModule *m, Func *f, ProgramInfo *info, Diag *d) {
   w.value_of = ARENA_ARRAY(w.arena, int64_t, w.plan.n_values);
   w.word = LLVMInt64TypeInContext(m->context);
   w.pointer = LLVMPointerTypeInContext(m->context, 0);
+  info->n_phases = w.plan.n_phases + 1;
+  info->n_blocks = w.plan.block.n;
+  for (int i = 0; i < w.plan.step.n; i++) info->n_launches += w.plan.step.at[i] && w.plan.step.at[i]->op == OP_launch;
   write_program(&w);
   write_weights_section(&w);
   return true;

@@ -16,6 +16,7 @@ typedef struct ProgramInfo {
   const char *name, *made_by;
   int n_levels;
   const Target *level[MAX_LEVELS]; /* a later one does what an earlier one does */
+  int n_launches, n_phases, n_blocks; /* of the plan */
   VEC(ProgramWeight) weights; /* in the order of their offsets */
   int64_t weights_size;       /* a multiple of LRT_ALIGN */
 } ProgramInfo;

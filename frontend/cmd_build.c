@@ -14,8 +14,8 @@
 #include "ir/text.h"
 #include "passes/pass.h"
 
-typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
-static const char *const emits[EMIT_count] = {"exe", "obj", "llvm", "ir"};
+typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_asm, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
+static const char *const emits[EMIT_count] = {"exe", "obj", "asm", "llvm", "ir"};
 
 typedef struct Build {
   Driver *driver;
@@ -34,7 +34,7 @@ static bool choose_emit(Build *b) {
   const char *word = option_value(&b->driver->options, "emit");
   for (b->emit = EMIT_exe; word && b->emit < EMIT_count; b->emit++)
     if (strcmp(emits[b->emit], word) == 0) return true;
-  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, llvm, ir", word);
+  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, asm, llvm, ir", word);
 }
 
 /* What a program carries where nobody says. Without a fused multiply-add, as on v2, no kernel of exp or its kin is made yet. */
@@ -141,7 +141,10 @@ static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
     for (int i = 0; i < b->module->funcs.n; i++)
       if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
   }
-  return (good & (diag_errors(b->driver->diag) == 0)) && program_emit(l, f, info, b->driver->diag);
+  if (!good || !program_emit(l, f, info, b->driver->diag)) return false;
+  if (option_given(&b->driver->options, "time"))
+    fprintf(stderr, "plan       %d launches in %d phases, %d values in the arena\n", info->n_launches, info->n_phases, info->n_blocks);
+  return true;
 }
 
 static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
@@ -158,8 +161,8 @@ static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
   return good;
 }
 
-static bool write_llvm(Build *b, LlvmModule *l) {
-  const char *text = llvm_module_text(l, b->driver->arena);
+static bool write_text(Build *b, LlvmModule *l) {
+  const char *text = b->emit == EMIT_llvm ? llvm_module_text(l, b->driver->arena) : llvm_module_assembly(l, b->driver->arena);
   link_write_file(b->out, text, strlen(text));
   return true;
 }
@@ -189,7 +192,7 @@ static bool write_code(Build *b, Func *f) {
   ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
   bool good = emit_all(b, l, f, &info);
   if (good && b->emit == EMIT_exe) good = write_exe(b, l, &info);
-  else if (good) good = b->emit == EMIT_llvm ? write_llvm(b, l) : write_object(b, l);
+  else if (good) good = b->emit == EMIT_obj ? write_object(b, l) : write_text(b, l);
   llvm_module_free(l);
   return good;
 }

@@ -23,6 +23,9 @@ void *os_memory(size_t n);
 void os_release(void *memory, size_t n);
 const void *os_map(int64_t file, size_t n);
 
+/* Stacks, which take memory only where they are used: a kernel's workgroup memory, 8 MB at most, is on them. */
+enum { OS_STACK = 32 << 20 };
+
 bool os_thread(void (*run)(void *), void *context);
 void os_wait(uint32_t *at, uint32_t value); /* returns at once if it has another value, and sometimes for nothing */
 void os_wake(uint32_t *at);                 /* all who wait */

@@ -94,9 +94,12 @@ bool os_thread(void (*run)(void *), void *context) {
   Start *s = malloc(sizeof *s);
   if (!s) return false;
   *s = (Start){run, context};
-  if (pthread_create(&t, NULL, start, s) == 0) return pthread_detach(t) == 0;
-  free(s);
-  return false;
+  pthread_attr_t a;
+  bool good = pthread_attr_init(&a) == 0 && pthread_attr_setstacksize(&a, OS_STACK) == 0 &&
+              pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED) == 0 && pthread_create(&t, &a, start, s) == 0;
+  pthread_attr_destroy(&a);
+  if (!good) free(s);
+  return good;
 }
 
 /* A condition that all who wait share, whatever they wait for: it is rarely asked. */

@@ -5,7 +5,7 @@
 
 /* ---- system calls ---- */
 
-enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_munmap = 11,
+enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
        SYS_madvise = 28, SYS_exit = 60, SYS_rename = 82, SYS_mkdir = 83, SYS_futex = 202, SYS_getaffinity = 204,
        SYS_clock_gettime = 228, SYS_exit_group = 231 };
 enum { EINTR = 4, EEXIST = 17 };
@@ -75,7 +75,7 @@ bool os_make_folder(const char *path) {
 
 /* ---- memory ---- */
 
-enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MAP_NORESERVE = 0x4000, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
 
 static void *map(size_t n, int protection, int flags, int64_t file) {
   int64_t at = call(SYS_mmap, 0, (int64_t)n, protection, flags, file, 0);
@@ -118,12 +118,34 @@ __asm__(".text\n"
         "  syscall\n"
         "1: ret\n");
 
-enum { STACK = 512 << 10, CLONE_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 }; /* VM FS FILES SIGHAND THREAD SYSVSEM */
+/* Runs a function on another stack. */
+void lrt_on_stack(void *top, void (*run)(void *), void *context);
+__asm__(".text\n"
+        ".hidden lrt_on_stack\n"
+        ".globl lrt_on_stack\n"
+        "lrt_on_stack:\n"
+        "  push %rbp\n"
+        "  mov %rsp, %rbp\n"
+        "  mov %rdi, %rsp\n"
+        "  mov %rdx, %rdi\n"
+        "  call *%rsi\n"
+        "  mov %rbp, %rsp\n"
+        "  pop %rbp\n"
+        "  ret\n");
+
+enum { CLONE_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 }; /* VM FS FILES SIGHAND THREAD SYSVSEM */
+
+/* The end of a stack, which grows down to a page that nobody may touch. */
+static char *new_stack(void) {
+  char *stack = map(OS_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+  if (stack) call(SYS_mprotect, ADDRESS(stack), 4096, 0, 0, 0, 0);
+  return stack ? stack + OS_STACK : NULL;
+}
 
 bool os_thread(void (*run)(void *), void *context) {
-  char *stack = map(STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-  if (!stack) return false;
-  void **top = (void **)(void *)(stack + STACK - 32);
+  char *end = new_stack();
+  if (!end) return false;
+  void **top = (void **)(void *)(end - 32);
   top[0] = (void *)(uintptr_t)run;
   top[1] = context;
   return lrt_clone(CLONE_FLAGS, top) > 0;
@@ -200,17 +222,30 @@ __asm__(".text\n"
         "  call lrt_start\n"
         "  hlt\n");
 
+typedef struct Call {
+  int argc, status;
+  char **argv;
+  lrt_image image;
+} Call;
+
+static void call_main(void *context) {
+  Call *c = context;
+  c->status = lrt_main(c->argc, c->argv, &c->image);
+}
+
+/* The first thread runs kernels, too, and the system may have given it a small stack. */
 __attribute__((used)) _Noreturn void lrt_start(const uint64_t *stack);
 _Noreturn void lrt_start(const uint64_t *stack) {
-  int argc = (int)stack[0];
-  char **argv = (char **)(uintptr_t)(stack + 1);
-  const uint64_t *at = stack + 1 + argc + 1;
-  lrt_image image = {0};
+  Call c = {.argc = (int)stack[0], .argv = (char **)(uintptr_t)(stack + 1)};
+  const uint64_t *at = stack + 1 + c.argc + 1;
   while (*at) at++; /* the environment */
   for (at++; at[0]; at += 2) {
-    if (at[0] == 3) image.headers = (const void *)(uintptr_t)at[1];
-    if (at[0] == 5) image.n_headers = (int64_t)at[1];
-    if (at[0] == 31) image.path = (const char *)(uintptr_t)at[1];
+    if (at[0] == 3) c.image.headers = (const void *)(uintptr_t)at[1];
+    if (at[0] == 5) c.image.n_headers = (int64_t)at[1];
+    if (at[0] == 31) c.image.path = (const char *)(uintptr_t)at[1];
   }
-  os_exit(lrt_main(argc, argv, &image));
+  char *end = new_stack();
+  if (end) lrt_on_stack(end, call_main, &c);
+  else call_main(&c);
+  os_exit(c.status);
 }

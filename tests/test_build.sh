@@ -81,6 +81,8 @@ rm -f killed
 # other things to write
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ll --emit llvm -q
 grep -q "define" d.ll || fail "d.ll has no function"
+expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.s --emit asm -q
+grep -q "lrt_program_data:" d.s || fail "d.s has no program"
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ir --emit ir -q
 expect 0 "" "$lathe" ir d.ir
 
