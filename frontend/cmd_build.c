@@ -147,9 +147,15 @@ static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
   return true;
 }
 
+/* The one that is asked for, the one that Lathe was built with, or whatever is in the path. */
+static const char *linker(void) {
+  const char *named = getenv("LATHE_LLD"), *own = link_default_linker();
+  if (named) return named;
+  return access(own, X_OK) == 0 ? own : "ld.lld-19";
+}
+
 static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
-  const char *linker = getenv("LATHE_LLD");
-  LinkJob j = {.module = b->module, .linker = linker ? linker : link_default_linker(), .out = b->out, .info = info,
+  LinkJob j = {.module = b->module, .linker = linker(), .out = b->out, .info = info,
                .progress = say_weights, .progress_ctx = b};
   double start = driver_now();
   llvm_module_object(l, &j.object, &j.object_size);

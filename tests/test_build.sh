@@ -70,6 +70,11 @@ if command -v strip >/dev/null; then
   strip -o stripped decoder 2>/dev/null && expect 0 "whole" ./stripped --check && expect 0 "logits" ./stripped --random 1
 fi
 
+# without a linker, or with one that fails, there is a message and no file
+LATHE_LLD=/nonexistent expect 1 "cannot run the linker" "$lathe" build "$example/decoder.onnx" -o unlinked -q
+LATHE_LLD=false expect 1 "failed" "$lathe" build "$example/decoder.onnx" -o unlinked -q
+[ ! -e unlinked ] || fail "a file without a linker"
+
 # a build that is killed leaves nothing that the next does not clear
 for i in 0.01 0.05 0.1 0.3; do
   timeout -s KILL "$i" "$lathe" build "$example/decoder.onnx" -o killed -q 2>/dev/null
