@@ -50,32 +50,39 @@ typedef struct Trial {
   Tensor *in[4];
   Module *m;
   Func *f;
+  int made;     /* tensors: each has numbers of its own, so that fewer rows begin as more rows do */
+  bool one_row; /* the first alone */
 } Trial;
 
-static Value *argument(Trial *t, Random *r, int rank, const int64_t *size, const Dim *dim) {
-  Tensor *x = random_tensor(r, t->s.dtype, rank, size);
+static Tensor *next_tensor(Trial *t, int rank, const int64_t *size) {
+  Random r = {t->seed * 16 + (uint64_t)++t->made};
+  return random_tensor(&r, t->s.dtype, rank, size);
+}
+
+static Value *argument(Trial *t, int rank, const int64_t *size, const Dim *dim) {
+  Tensor *x = next_tensor(t, rank, size);
   t->in[t->n_in++] = x;
   return block_add_arg(t->f->body, type_tensor(t->m->types, t->s.dtype, rank, dim), arena_printf(t->m->arena, "x%d", t->n_in));
 }
 
-static Value *weight(Trial *t, Builder *b, Random *r, int rank, const int64_t *size, const Dim *dim) {
-  Tensor *x = random_tensor(r, t->s.dtype, rank, size);
+static Value *weight(Trial *t, Builder *b, int rank, const int64_t *size, const Dim *dim) {
+  Tensor *x = next_tensor(t, rank, size);
   Type type = type_tensor(t->m->types, t->s.dtype, rank, dim);
   Constant *c = constant_bytes(t->m, type, x->data, x->count * dtype_bits(t->s.dtype) / 8);
   tensor_release(x);
   return build_const(b, c);
 }
 
-static Value *follow(Trial *t, Builder *b, Random *r, Value *y, Dim n, Value *residual) {
+static Value *follow(Trial *t, Builder *b, Value *y, Dim n, Value *residual) {
   DimPool *p = t->m->dims;
   if (t->s.follow == FOLLOW_NONE) return y;
   if (t->s.follow == FOLLOW_RESIDUAL) return build_binary(b, OP_add, residual, y);
   if (t->s.follow == FOLLOW_GATE) return build_binary(b, OP_mul, residual, build_binary(b, OP_mul, y, build_unary(b, OP_sigmoid, y)));
   if (t->s.follow == FOLLOW_MASK) {
-    Value *zero = weight(t, b, r, 1, (int64_t[]){1}, (Dim[]){dim_const(p, 1)});
+    Value *zero = weight(t, b, 1, (int64_t[]){1}, (Dim[]){dim_const(p, 1)});
     return build(b, OP_where, 1, INS(build_binary(b, OP_lt, y, zero), zero, y), NO_ATTRS);
   }
-  Value *bias = weight(t, b, r, 1, (int64_t[]){t->s.n}, &n);
+  Value *bias = weight(t, b, 1, (int64_t[]){t->s.n}, &n);
   y = build_binary(b, OP_add, y, bias);
   return t->s.follow == FOLLOW_BIAS ? y : build_unary(b, OP_gelu, y);
 }
@@ -83,8 +90,10 @@ static Value *follow(Trial *t, Builder *b, Random *r, Value *y, Dim n, Value *re
 /* The same module, and the same numbers, each time. */
 static void make(Trial *t, Arena *a) {
   Random r = {t->seed};
-  Shape s = t->s = random_shape(&r);
-  t->n_in = 0;
+  Shape s = random_shape(&r);
+  if (t->one_row) s.m = 1;
+  t->s = s;
+  t->n_in = t->made = 0;
   t->m = module_new(a, diag_new(a));
   t->f = module_add_func(t->m, "main", LEVEL_TENSOR);
   DimPool *p = t->m->dims;
@@ -97,11 +106,11 @@ static void make(Trial *t, Arena *a) {
   Dim xd[] = {batch, s.transa ? k : rows, s.transa ? rows : k}, wd[] = {wbatch, s.transb ? n : k, s.transb ? k : n};
   Dim yd[] = {batch, rows, n};
   Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
-  Value *x = argument(t, &r, 3 - from, xs + from, xd + from);
-  Value *w = s.weight ? weight(t, &b, &r, 3 - wfrom, ws + wfrom, wd + wfrom) : argument(t, &r, 3 - wfrom, ws + wfrom, wd + wfrom);
-  Value *residual = argument(t, &r, 3 - from, ys + from, yd + from);
+  Value *x = argument(t, 3 - from, xs + from, xd + from);
+  Value *w = s.weight ? weight(t, &b, 3 - wfrom, ws + wfrom, wd + wfrom) : argument(t, 3 - wfrom, ws + wfrom, wd + wfrom);
+  Value *residual = argument(t, 3 - from, ys + from, yd + from);
   Value *y = build(&b, OP_matmul, 1, INS(x, w), ATTRS(at_i(matmul, transa, s.transa), at_i(matmul, transb, s.transb)));
-  y = follow(t, &b, &r, y, n, residual);
+  y = follow(t, &b, y, n, residual);
   build(&b, OP_return, 0, INS(y), NO_ATTRS);
   if (y) func_set_results(t->f, 1, &y->type, NULL);
 }
@@ -130,6 +139,20 @@ static bool run(Trial *t, Via via, Tensor **out) {
   return good;
 }
 
+/* A row of the product with a weight is the same to the bit, whatever comes with it. */
+static bool same_alone(Trial *t, Tensor *all) {
+  const Shape s = t->s;
+  if (!s.weight || s.batched || s.transa || s.m < 2) return true;
+  Tensor *alone = NULL;
+  t->one_row = true;
+  if (!run(t, VIA_NATIVE, &alone)) return false;
+  Tensor *first = tensor_over(s.dtype, alone->rank, alone->dim, all->data);
+  Comparison c = compare_exact(alone, first);
+  tensor_release(first);
+  tensor_release(alone);
+  return c.good || complain(t, c.why);
+}
+
 static bool trial(uint64_t seed) {
   Trial t = {.seed = seed};
   Tensor *want = NULL, *got = NULL;
@@ -137,6 +160,7 @@ static bool trial(uint64_t seed) {
   if (good) {
     Comparison c = compare_scaled(got, want, t.s.dtype == DT_f32 ? 1e-5 : t.s.dtype == DT_f16 ? 4e-3 : 3e-2);
     if (!c.good) good = complain(&t, c.why);
+    good = good && same_alone(&t, got);
   }
   if (want) tensor_release(want);
   if (got) tensor_release(got);

@@ -69,8 +69,8 @@ static bool measure(void *ctx, Func *kernel, const int64_t grid[3], int n_args, 
   double flops = 2.0 * (double)b->shape.m * (double)b->shape.n * (double)b->shape.k;
   j.work = b->shape.m == 1 ? (double)bytes : flops;
   double slices = b->shape.m == 1 ? 1 : flops / 1e9;
-  j.pieces = (int64_t)((double)(grid[0] * grid[1]) / (slices > 1 ? slices : 1));
-  if (j.pieces < 1) j.pieces = 1;
+  int64_t columns = (int64_t)((double)grid[1] / (slices > 1 ? slices : 1));
+  j.pieces = grid[0] * (columns > 1 ? columns : 1); /* all rows: the last group has fewer */
   Span span = {panels, bytes};
   if (b->shape.m == 1) report(b, "gemv f32", roofline_compare(run_slice, &j, roofline_read, &span), 1e9, "GB/s read");
   else report(b, "matmul f32", roofline_compare(run_slice, &j, roofline_fma, NULL), 1e9, "GFLOP/s");
