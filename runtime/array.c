@@ -178,7 +178,9 @@ bool array_write(const char *path, const Array *a, char *why, size_t size) {
   size_t n = make_header(a, header, sizeof header);
   bool good = os_write(file, header, n) && write_elements(file, a);
   os_close(file);
-  return (good && os_rename(aside, path)) || fail(why, size, "it cannot be written: is the disk full?");
+  good = good && os_rename(aside, path);
+  if (!good) os_remove(aside);
+  return good || fail(why, size, "it cannot be written: is the disk full?");
 }
 
 /* ---- inputs made up ---- */

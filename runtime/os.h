@@ -16,6 +16,7 @@ int64_t os_size(int64_t file);
 int64_t os_read(int64_t file, void *to, size_t n);              /* bytes read */
 bool os_write(int64_t file, const void *from, size_t n);        /* all of them */
 bool os_rename(const char *from, const char *to);
+void os_remove(const char *path);
 bool os_make_folder(const char *path);                          /* or it is there */
 
 /* Zeroed pages, large ones where they are to be had; NULL: there are none. */

@@ -57,6 +57,7 @@ bool os_write(int64_t file, const void *from, size_t n) {
 }
 
 bool os_rename(const char *from, const char *to) { return rename(from, to) == 0; }
+void os_remove(const char *path) { unlink(path); }
 bool os_make_folder(const char *path) { return mkdir(path, 0777) == 0 || errno == EEXIST; }
 
 /* ---- memory ---- */

@@ -6,7 +6,7 @@
 /* ---- system calls ---- */
 
 enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
-       SYS_madvise = 28, SYS_exit = 60, SYS_rename = 82, SYS_mkdir = 83, SYS_futex = 202, SYS_getaffinity = 204,
+       SYS_madvise = 28, SYS_exit = 60, SYS_rename = 82, SYS_mkdir = 83, SYS_unlink = 87, SYS_futex = 202, SYS_getaffinity = 204,
        SYS_clock_gettime = 228, SYS_exit_group = 231 };
 enum { EINTR = 4, EEXIST = 17 };
 
@@ -67,6 +67,8 @@ bool os_write(int64_t file, const void *from, size_t n) {
 }
 
 bool os_rename(const char *from, const char *to) { return call(SYS_rename, ADDRESS(from), ADDRESS(to), 0, 0, 0, 0) == 0; }
+
+void os_remove(const char *path) { call(SYS_unlink, ADDRESS(path), 0, 0, 0, 0, 0); }
 
 bool os_make_folder(const char *path) {
   int64_t r = call(SYS_mkdir, ADDRESS(path), 0777, 0, 0, 0, 0);
