@@ -208,5 +208,7 @@ Type onnx_input_type(OnnxImporter *imp, const PbValueInfo *v) {
   Dim dim[MAX_RANK];
   for (int i = 0; i < (int)shape->n_dim; i++)
     if (!input_dim(imp, loc, loc.name, i, shape->dim[i], &dim[i])) return NULL;
-  return type_tensor(imp->module->types, dtype, (int)shape->n_dim, dim);
+  Type type = type_tensor(imp->module->types, dtype, (int)shape->n_dim, dim);
+  if (!type_is_too_large(type)) return type;
+  return diag_error(imp->diag, loc, "an input of type %s is larger than memory can be", type_text(imp->arena, type)), NULL;
 }

@@ -29,8 +29,9 @@ bool infer_result(Infer *c, int result, Dtype t, int rank, const Dim *dim) {
       return infer_error(c, "size %lld of the result's axis %d", (long long)dim[i]->constant, i);
     if (c->value && !dim_is_const(dim[i])) return infer_error(c, "the size of the result's axis %d is past 64 bits", i);
   }
-  c->out[result] = type_tensor(c->module->types, t, rank, dim);
-  return true;
+  Type type = c->out[result] = type_tensor(c->module->types, t, rank, dim);
+  if (c->value || !type_is_too_large(type)) return true;
+  return infer_error(c, "a result of type %s is larger than memory can be", type_text(c->module->arena, type));
 }
 
 bool infer_axis(Infer *c, int64_t axis, int rank, int *out) {

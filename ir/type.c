@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "ir/checked.h"
 #include "ir/fatal.h"
 #include "ir/intern.h"
 #include "ir/ir.h"
@@ -150,6 +151,16 @@ void type_print(FILE *out, Type t) {
   case TYPE_BUFFER: fprintf(out, "buf<%s>", name); break;
   case TYPE_SHARED: fprintf(out, "shared<%s,%" PRId64 ">", name, t->lanes); break;
   }
+}
+
+bool type_is_too_large(Type t) {
+  int64_t n = 1, bytes;
+  bool overflows = false;
+  for (int i = 0; i < t->rank; i++) {
+    if (dim_is(t->dim[i], 0)) return false;
+    if (dim_is_const(t->dim[i])) overflows |= !checked_mul(n, t->dim[i]->constant, &n);
+  }
+  return overflows || !dtype_size(t->dtype, n, &bytes);
 }
 
 char *encoding_text(Arena *a, Encoding e) {

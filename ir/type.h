@@ -54,6 +54,8 @@ Type type_vector(TypePool *p, Dtype t, int64_t lanes); /* one lane gives the sca
 Type type_buffer(TypePool *p, Dtype t);
 Type type_shared(TypePool *p, Dtype t, int64_t elements);
 
+/* Whether its known sizes alone make a tensor larger than memory can be. */
+bool type_is_too_large(Type t);
 static inline bool type_is_tensor(Type t) { return t->kind == TYPE_TENSOR; }
 bool type_is_static(Type t); /* every dim is a constant */
 bool type_has_unknown(Type t);

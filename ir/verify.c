@@ -87,7 +87,7 @@ static const char *tensor_fault(const Func *f, Type t) {
     const char *fault = dim_fault(f, t->dim[i]);
     if (fault) return fault;
   }
-  return NULL;
+  return type_is_too_large(t) ? "is larger than memory can be" : NULL;
 }
 
 /* What is wrong with a type in a function, or NULL. */

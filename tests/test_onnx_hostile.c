@@ -307,10 +307,11 @@ static Wire input_model(Wire input) {
 }
 
 static void test_inputs(void) {
-  const int64_t negative[] = {-7}, missing[] = {-2, -1}, many[20] = {0};
+  const int64_t negative[] = {-7}, missing[] = {-2, -1}, many[20] = {0}, huge[] = {1ll << 32, 1ll << 32};
   expect("missing dims", input_model(wire_value("v", WIRE_FLOAT, 2, missing)), NULL, NULL);
   expect("negative dim", input_model(wire_value("v", WIRE_FLOAT, 1, negative)), NULL, "dim 0 of an input is -7");
   expect("rank", input_model(wire_value("v", WIRE_FLOAT, 20, many)), NULL, "rank 20");
+  expect("product of dims", input_model(wire_value("v", WIRE_FLOAT, 2, huge)), NULL, "larger than memory can be");
   expect("unknown type", input_model(wire_value("v", 1000, 1, four)), NULL, "unknown element type 1000");
   expect("string", input_model(wire_value("v", WIRE_STRING, 1, four)), NULL, "its elements are of type STRING");
   Wire v = {0};
