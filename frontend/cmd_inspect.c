@@ -145,7 +145,9 @@ static void show_json(Driver *d, const Module *m, const OnnxReport *r) {
 
 int command_inspect(Driver *d) {
   OnnxReport report = {0};
+  DiagMark mark = diag_mark(d->diag);
   Module *m = driver_load(d, &report);
+  if (!m && diag_errors(d->diag) == report.n) diag_rewind(d->diag, mark); /* the list below says it all */
   if (m && !driver_run_passes(d, m)) m = NULL;
   if (option_given(&d->options, "json")) show_json(d, m, &report);
   else {

@@ -11,12 +11,12 @@
 /* What the compiler made. */
 extern const lrt_program lrt_program_data;
 
-enum { DONE = 0, BAD_INPUT = 1, BAD_USAGE = 2, NO_RESOURCE = 74, MAX_PORTS = 256 };
+enum { DONE = 0, BAD_INPUT = 1, BAD_USAGE = 2, NO_RESOURCE = 74 };
 
 typedef struct Program {
   const lrt_program *data;
   const char *name;           /* as it was called */
-  const char *file[MAX_PORTS]; /* of each input, or NULL */
+  const char **file;          /* of each input, or NULL */
   const char *folder;         /* for outputs, or NULL */
   const char *cpu;            /* the level asked for, or NULL */
   const lrt_level *level;
@@ -185,7 +185,8 @@ static int take_word(Program *p, int argc, char **argv, int *i) {
 static int read_words(Program *p, int argc, char **argv) {
   int status = DONE;
   p->size = os_memory((size_t)(p->data->n_symbols + 1) * sizeof *p->size);
-  if (!p->size) return complain(p, NO_RESOURCE, "no memory");
+  p->file = os_memory((size_t)(p->data->n_inputs + 1) * sizeof *p->file);
+  if (!p->size || !p->file) return complain(p, NO_RESOURCE, "no memory");
   for (int64_t i = 0; i < p->data->n_symbols; i++) p->size[i] = -1;
   for (int i = 1; i < argc && status == DONE; i++) status = take_word(p, argc, argv, &i);
   return status;

@@ -83,6 +83,14 @@ done
 rm -f killed
 "$lathe" build "$example/decoder.onnx" -o killed -q && [ "$(echo killed*)" = killed ] || fail "litter: $(echo killed*)"
 
+# more inputs than anyone has
+awk 'BEGIN { n = 300; printf "lathe 1\nfunc @main("; for (i = 0; i < n; i++) printf "%s%%x%d: f32[2]", i ? ", " : "", i
+             print ") -> (y: f32[2]) {\n  %s0 = add %x0, %x1 : f32[2]"
+             for (i = 2; i < n; i++) printf "  %%s%d = add %%s%d, %%x%d : f32[2]\n", i - 1, i - 2, i
+             printf "  return %%s%d\n}\n", n - 2 }' >many.ir
+expect 0 "" "$lathe" build many.ir -o many -q
+expect 0 "y: f32" ./many --random 1
+
 # other things to write
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ll --emit llvm -q
 grep -q "define" d.ll || fail "d.ll has no function"
