@@ -34,11 +34,6 @@ _Static_assert((int)N_OPTIONS <= (int)MAX_OPTIONS, "Options.value is large enoug
 
 const CommandInfo *command_info(Command c) { return &commands[c]; }
 
-const OptionInfo *option_list(int *n) {
-  *n = N_OPTIONS;
-  return options;
-}
-
 /* ---- parsing ---- */
 
 static int find_long(const char *name, size_t n) {

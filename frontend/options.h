@@ -36,7 +36,6 @@ typedef struct Options {
 } Options;
 
 const CommandInfo *command_info(Command c);
-const OptionInfo *option_list(int *n);
 
 /* Reads the words behind `lathe`; false after a diag_error: a usage error. */
 bool options_parse(Arena *a, Diag *d, int n, char **word, Options *o);

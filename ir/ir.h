@@ -197,7 +197,6 @@ File *module_find_file(const Module *m, const char *name);
 Weights *module_find_weights(const Module *m, const char *name);
 Constant *module_find_constant(const Module *m, const char *name);
 State *module_find_state(const Module *m, const char *name);
-Model *module_find_model(const Module *m, const char *name);
 Func *module_find_func(const Module *m, const char *name);
 
 /* Maps the file (once) and checks its size; NULL after a diag_error. */

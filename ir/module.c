@@ -121,7 +121,6 @@ File *module_find_file(const Module *m, const char *name) { return find(m, name,
 Weights *module_find_weights(const Module *m, const char *name) { return find(m, name, NAME_WEIGHTS); }
 Constant *module_find_constant(const Module *m, const char *name) { return find(m, name, NAME_CONSTANT); }
 State *module_find_state(const Module *m, const char *name) { return find(m, name, NAME_STATE); }
-Model *module_find_model(const Module *m, const char *name) { return find(m, name, NAME_MODEL); }
 Func *module_find_func(const Module *m, const char *name) { return find(m, name, NAME_FUNC); }
 
 /* ---- files ---- */

@@ -14,10 +14,6 @@ void move_elements(Dtype t, void *dst, int64_t di, const void *src, int64_t si, 
   for (int64_t i = 0; i < n; i++) dtype_set_bits(t, dst, di + i, dtype_get_bits(t, src, si + i));
 }
 
-void move_fill(Dtype t, void *dst, int64_t di, int64_t n, uint64_t bits) {
-  for (int64_t i = 0; i < n; i++) dtype_set_bits(t, dst, di + i, bits);
-}
-
 /* Axes of one element are left out, and axes that continue the one outside them on both sides are merged with it. */
 void box_push(Box *b, int64_t dim, int64_t to, int64_t from) {
   if (dim == 1) return;

@@ -6,7 +6,6 @@
 
 /* n elements from place `si` on to place `di` on, by their bits. */
 void move_elements(Dtype t, void *dst, int64_t di, const void *src, int64_t si, int64_t n);
-void move_fill(Dtype t, void *dst, int64_t di, int64_t n, uint64_t bits);
 
 /* A box of elements, and how far apart (in elements) neighbours along each axis are on either side; 0 repeats. */
 typedef struct Box {

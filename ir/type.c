@@ -163,13 +163,6 @@ bool type_is_too_large(Type t) {
   return overflows || !dtype_size(t->dtype, n, &bytes);
 }
 
-char *encoding_text(Arena *a, Encoding e) {
-  TextBuffer b;
-  text_buffer_open(&b);
-  encoding_print(b.out, e);
-  return text_buffer_close(&b, a, TEXT_MOST);
-}
-
 char *type_text(Arena *a, Type t) {
   TextBuffer b;
   text_buffer_open(&b);

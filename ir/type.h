@@ -67,7 +67,6 @@ bool encoding_equal(Encoding a, Encoding b);
 void encoding_print(FILE *out, Encoding e);
 void type_print(FILE *out, Type t);
 /* For messages: cut where they are long. */
-char *encoding_text(Arena *a, Encoding e);
 char *type_text(Arena *a, Type t);
 
 #endif

@@ -593,15 +593,6 @@ static void check_calls(Verifier *v) {
 
 /* ---- the module ---- */
 
-/* Inference may have had to look into a file, which may have reported something of its own. */
-bool verify_func(Func *f) {
-  Verifier v = {.m = f->module, .scratch = arena_new()};
-  int before = diag_errors(v.m->diag);
-  if (check_signature(&v, f)) check_func(&v, f);
-  arena_free(v.scratch);
-  return diag_errors(v.m->diag) == before;
-}
-
 static void check_module(Verifier *v) {
   bool signatures = true;
   for (int i = 0; i < v->m->states.n; i++) check_state(v, v->m->states.at[i]);
@@ -613,6 +604,7 @@ static void check_module(Verifier *v) {
   if (v->errors == 0) check_calls(v);
 }
 
+/* Inference may have had to look into a file, which may have reported something of its own. */
 bool verify_module(Module *m) {
   Verifier v = {.m = m, .scratch = arena_new()};
   int before = diag_errors(m->diag);

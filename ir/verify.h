@@ -5,6 +5,5 @@
 #include "ir/ir.h"
 
 bool verify_module(Module *m);
-bool verify_func(Func *f);
 
 #endif

@@ -172,19 +172,6 @@ Value *element_range(Kernel *k, const Node *n, int result, Value *const *index) 
   return kernel_narrow(k, build_binary(&k->b, OP_add, start, build_binary(&k->b, OP_mul, i, delta)), t);
 }
 
-/* A vector of sizes. */
-Value *element_dims(Kernel *k, const Node *n, int result, Value *const *index) {
-  (void)result;
-  int count = node_attr(n, attr_slot(dims, sizes))->dims.n;
-  Value *v = kb_index(&k->b, 0);
-  for (int i = 0; i < count; i++) {
-    Value *size = kernel_size(k, node_attr(n, attr_slot(dims, sizes))->dims.at[i]);
-    Value *here = build_binary(&k->b, OP_eq, index[0], kb_index(&k->b, i));
-    v = i ? kb_where(&k->b, here, size, v) : size;
-  }
-  return kb_cast(&k->b, v, DT_i64);
-}
-
 /* ---- by index ---- */
 
 /* An index from a tensor counts from the end where it is negative. One that is out of range is an error of the model's that

@@ -14,7 +14,6 @@ static const struct {
 };
 
 const char *array_dtype_name(int64_t dtype) { return types[dtype].name; }
-int64_t array_dtype_bytes(int64_t dtype) { return types[dtype].bytes; }
 
 static bool fail(char *why, size_t size, const char *fmt, ...) {
   va_list ap;

@@ -14,7 +14,6 @@ typedef struct Array {
 } Array;
 
 const char *array_dtype_name(int64_t dtype);
-int64_t array_dtype_bytes(int64_t dtype);
 
 /* Maps the file, which stays mapped; its elements must be of the port's type and axes. Else false, with why in `why`. */
 bool array_read(const char *path, const lrt_port *port, Array *a, char *why, size_t size);
