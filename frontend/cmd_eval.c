@@ -30,15 +30,10 @@ static bool read_number(Driver *d, const char *option, int64_t dflt, int64_t *ou
 
 /* ---- inputs ---- */
 
-static bool same_suffix(const char *path, const char *suffix) {
-  size_t n = strlen(path), k = strlen(suffix);
-  return n >= k && strcmp(path + n - k, suffix) == 0;
-}
-
 static Tensor *read_tensor(Driver *d, const char *path) {
   const char *name;
   Tensor *t = NULL;
-  if (!same_suffix(path, ".pb")) return npy_read(d->diag, path);
+  if (!driver_ends_with(path, ".pb")) return npy_read(d->diag, path);
   return onnx_load_tensor(d->arena, d->diag, path, &name, &t) ? t : NULL;
 }
 

@@ -12,9 +12,9 @@
 
 /* ---- reading a model ---- */
 
-static bool ends_with(const char *s, const char *end) {
-  size_t n = strlen(s), k = strlen(end);
-  return n >= k && strcmp(s + n - k, end) == 0;
+bool driver_ends_with(const char *path, const char *suffix) {
+  size_t n = strlen(path), k = strlen(suffix);
+  return n >= k && strcmp(path + n - k, suffix) == 0;
 }
 
 /* A folder stands for the model.onnx in it. */
@@ -38,7 +38,7 @@ static Module *load_text(Driver *d, const char *path, int n, const Binding *bind
 }
 
 static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
-  if (ends_with(path, ".ir")) return load_text(d, path, n, binding);
+  if (driver_ends_with(path, ".ir")) return load_text(d, path, n, binding);
   return onnx_import(d->arena, d->diag, model_path(d, path), &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
 }
 

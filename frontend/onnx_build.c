@@ -13,7 +13,7 @@ bool onnx_result(OnnxCall *c, Value *v) {
 bool onnx_axis(OnnxCall *c, int64_t axis, int rank, int *out) {
   if (axis < -rank || axis >= rank)
     return onnx_invalid(c, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
-  *out = (int)(axis < 0 ? axis + rank : axis);
+  *out = axis_of(axis, rank);
   return true;
 }
 

@@ -59,7 +59,7 @@ bool onnx_import_flatten(OnnxCall *c) {
   int64_t axis = onnx_int(c, "axis", 1);
   if (axis < -rank || axis > rank)
     return onnx_invalid(c, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
-  int at = (int)(axis < 0 ? axis + rank : axis);
+  int at = axis_of(axis, rank);
   const Dim d[] = {b_size_of_axes(c->b, x, 0, at), b_size_of_axes(c->b, x, at, rank)};
   return onnx_result(c, b_reshape(c->b, x, 2, d));
 }

@@ -55,7 +55,7 @@ bool eval_norm(EvalCall *c) {
   int64_t axis = centred ? node_int(c->node, layernorm, axis) : node_int(c->node, rmsnorm, axis), n = 1;
   double epsilon = centred ? node_float(c->node, layernorm, epsilon) : node_float(c->node, rmsnorm, epsilon);
   if (x->count == 0) return true;
-  for (int i = (int)(axis < 0 ? axis + x->rank : axis); i < x->rank; i++) n *= x->dim[i];
+  for (int i = axis_of(axis, x->rank); i < x->rank; i++) n *= x->dim[i];
   Tensor *row = eval_scratch(c, n);
   if (!row) return false;
   for (int64_t r = 0; r < x->count / n; r++) {

@@ -36,7 +36,7 @@ bool infer_result(Infer *c, int result, Dtype t, int rank, const Dim *dim) {
 
 bool infer_axis(Infer *c, int64_t axis, int rank, int *out) {
   if (axis < -rank || axis >= rank) return infer_error(c, "axis %lld of a tensor of rank %d", (long long)axis, rank);
-  *out = (int)(axis < 0 ? axis + rank : axis);
+  *out = axis_of(axis, rank);
   return true;
 }
 

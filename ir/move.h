@@ -27,8 +27,6 @@ static inline bool tensor_is_nonzero(const Tensor *t, int64_t i) {
 }
 /* The numbers of an integer operand whose length inference has checked. */
 int tensor_numbers(const Tensor *t, int max, int64_t *out);
-/* An axis that inference has checked, counted from the front. */
-static inline int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
 /* ONNX's Slice along one axis of size d: which element is first, and how many there are. The step is not 0. */
 void slice_resolve(int64_t d, int64_t start, int64_t end, int64_t step, int64_t *first, int64_t *count);

@@ -94,6 +94,10 @@ bool type_is_static(Type t) {
   return true;
 }
 
+bool type_same_dims(Type a, Type b) {
+  return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
+}
+
 bool type_has_unknown(Type t) {
   for (int i = 0; i < t->rank; i++)
     if (dim_is_unknown(t->dim[i])) return true;

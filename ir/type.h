@@ -7,6 +7,9 @@
 
 enum { MAX_RANK = 12, MAX_LANES = 1024 };
 
+/* An axis that has been checked, counted from the front. */
+static inline int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
+
 /* How a quantised tensor keeps its numbers: value = scale * (code - zero), a scale (and zero) for each `group` codes
  * along the last axis. As text: i4g32<f16>, u4g128<f32,u4>; `nf4g64<f32>` looks codes up in a table. */
 typedef struct Encoding {
@@ -58,6 +61,7 @@ Type type_shared(TypePool *p, Dtype t, int64_t elements);
 bool type_is_too_large(Type t);
 static inline bool type_is_tensor(Type t) { return t->kind == TYPE_TENSOR; }
 bool type_is_static(Type t); /* every dim is a constant */
+bool type_same_dims(Type a, Type b);
 bool type_has_unknown(Type t);
 Dim type_elements(DimPool *p, Type t);
 /* `declared` says no less than `inferred`, and nothing else: dims that inference left unknown may be anything. */

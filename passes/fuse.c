@@ -61,10 +61,6 @@ static bool read_only_within(const Group *g, const Node *n) {
   return true;
 }
 
-static bool same_shape(Type a, Type b) {
-  return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
-}
-
 static bool is_tensor(const Value *v) { return v->type->kind == TYPE_TENSOR && !v->type->encoded; }
 
 static bool can_join(const Group *g, const Node *n) {
@@ -98,12 +94,12 @@ static void consider(Group *g, const Node *reader, Node *n) {
   if (g->nodes.n >= MAX_GROUP || !can_join(g, n)) return;
   if (is_anchor(n)) {
     if (lower_row(n->op)->kernel && !keeps_order(g)) return;
-    if (g->anchor || n->n_out != 1 || !same_shape(n->out[0]->type, g->sink->out[0]->type)) return;
+    if (g->anchor || n->n_out != 1 || !type_same_dims(n->out[0]->type, g->sink->out[0]->type)) return;
     g->anchor = n;
     join(g, n);
   } else if (after_anchor && in_group(g, reader) && reader->mark == 0) {
     /* behind the anchor: of the result's shape, each element is computed once */
-    if (is_inline(n) && (same_shape(n->out[0]->type, g->sink->out[0]->type) || is_light(n->op))) join(g, n);
+    if (is_inline(n) && (type_same_dims(n->out[0]->type, g->sink->out[0]->type) || is_light(n->op))) join(g, n);
   } else if (g->anchor && takes_prologue(g->anchor->op) && is_inline(n) && is_light(n->op)) {
     n->mark = 1; /* before the anchor, and so is all that feeds it */
     join(g, n);

@@ -327,14 +327,10 @@ static bool is_flat(const Kernel *k, const Node *n, Type t) {
     const Value *v = node_in(n, i);
     const void *bytes;
     if (!v || one_number(v, &bytes)) continue;
-    if (v->type->rank != t->rank || memcmp(v->type->dim, t->dim, (size_t)t->rank * sizeof(Dim)) != 0) return false;
+    if (!type_same_dims(v->type, t)) return false;
     if (k->inside && is_inside(k, v) && !is_flat(k, v->def, t)) return false;
   }
   return true;
-}
-
-static bool same_dims(Type a, Type b) {
-  return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(Dim)) == 0;
 }
 
 static bool all_flat(const Kernel *k, const Node *end, Type t) {
@@ -348,7 +344,7 @@ static bool lower_elements(Kernel *k) {
   Type t = k->root->out[k->first]->type;
   const Node *end = k->inside ? block_terminator(k->inside) : NULL;
   for (int i = k->first; i < k->first + k->n_out; i++)
-    if (!same_dims(k->root->out[i]->type, t)) return false;
+    if (!type_same_dims(k->root->out[i]->type, t)) return false;
   if (dtype_bits(t->dtype) < 8) {
     if (k->n_out == 1) lower_packed(k, t, end);
     return k->n_out == 1;
@@ -507,7 +503,7 @@ static bool lower_results(Lowering *l, Node *n, int first, int n_out) {
 static void lower_node(Lowering *l, Node *n) {
   bool together = n->op == OP_fused || lower_row(n->op)->kernel, good = true;
   for (int i = 1; i < n->n_out && !together; i++)
-    if (!same_dims(n->out[i]->type, n->out[0]->type)) good = false;
+    if (!type_same_dims(n->out[i]->type, n->out[0]->type)) good = false;
   together |= good;
   good = together ? lower_results(l, n, 0, n->n_out) : true;
   for (int i = 0; i < n->n_out && !together; i++) good &= lower_results(l, n, i, 1);

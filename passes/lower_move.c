@@ -6,9 +6,6 @@
 static Value *zero(Kernel *k) { return kb_index(&k->b, 0); }
 static Value *one(Kernel *k) { return kb_index(&k->b, 1); }
 
-/* The axis counted from the front. */
-static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
-
 /* An operand's sizes; lower_can_move() has seen that they are known. */
 static int dims_of(Kernel *k, const Node *n, int operand, Dim *dim) {
   int count = 0;

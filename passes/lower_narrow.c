@@ -182,7 +182,7 @@ Value *kernel_convert(Kernel *k, Value *x, Dtype to, bool saturate, Rounding mod
 static Value *scale_pull(Kernel *k, const Node *n, int operand, int64_t axis, int64_t block, Value *const *index) {
   const Value *s = node_in(n, operand), *x = node_in(n, 0);
   Value *own[MAX_RANK];
-  int rank = x->type->rank, at = (int)(axis < 0 ? axis + rank : axis);
+  int rank = x->type->rank, at = axis_of(axis, rank);
   if (s->type->rank == 0) return kernel_pull(k, s, NULL);
   if (s->type->rank == 1) {
     bool single = dim_is(s->type->dim[0], 1) && !block;

@@ -3,8 +3,6 @@
 #include "ir/infer.h"
 #include "passes/lower.h"
 
-static int axis_at(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
-
 /* An operand of sizes or axes, where there is one, is constant. */
 bool need_constant_axes(Module *m, const Node *n) {
   int64_t list[MAX_RANK];
@@ -20,7 +18,7 @@ static void reduced_axes(Kernel *k, const Node *n, int rank, bool *reduced) {
   if (node_in(n, 1)) ensure(lower_ints(k->module, node_in(n, 1), MAX_RANK, list, &count));
   bool all = count == 0 && !node_bool(n, reduce_sum, noop_empty);
   for (int i = 0; i < rank; i++) reduced[i] = all;
-  for (int i = 0; i < count; i++) reduced[axis_at(list[i], rank)] = true;
+  for (int i = 0; i < count; i++) reduced[axis_of(list[i], rank)] = true;
 }
 
 static Op fold_op(Op op, Dtype t) {
@@ -219,7 +217,7 @@ static Value *beats(Kernel *k, const Node *n, Value *x, Value *best) {
 
 Value *element_arg(Kernel *k, const Node *n, int result, Value *const *index) {
   const Value *x = node_in(n, 0);
-  int axis = axis_at(node_int(n, argmax, axis), x->type->rank);
+  int axis = axis_of(node_int(n, argmax, axis), x->type->rank);
   Value *at[MAX_RANK];
   (void)result;
   index_but(x->type, axis, node_bool(n, argmax, keep), index, at);
@@ -293,7 +291,7 @@ bool lower_cumulate(Kernel *k, const Node *n) {
   int count;
   for (int i = 0; i < t->rank; i++) size[i] = kernel_size(k, t->dim[i]);
   if (lower_ints(k->module, node_in(n, 1), 1, &axis, &count)) {
-    s.fixed = axis_at(axis, t->rank);
+    s.fixed = axis_of(axis, t->rank);
     kernel_spread(k, t, s.fixed, s.fixed + 1, index);
     scan_line(k, &s, size[s.fixed]);
     return true;
@@ -371,7 +369,7 @@ static void select_line(Kernel *k, TopK *t, Value *want) {
 bool lower_topk(Kernel *k, const Node *n) {
   Type t = n->out[0]->type;
   Value *index[MAX_RANK];
-  TopK line = {n, axis_at(node_int(n, topk, axis), t->rank), index};
+  TopK line = {n, axis_of(node_int(n, topk, axis), t->rank), index};
   Value *want = kernel_size(k, t->dim[line.axis]), *zero = kb_index(&k->b, 0);
   kernel_spread(k, t, line.axis, line.axis + 1, index);
   if (dim_is(t->dim[line.axis], 0)) return true;
@@ -410,7 +408,7 @@ bool lower_softmax(Kernel *k, const Node *n) {
   Dtype wide = kernel_wide(t->dtype);
   bool logarithm = n->op == OP_log_softmax;
   Value *index[MAX_RANK];
-  Line l = {.x = x, .index = index, .axis = axis_at(node_int(n, softmax, axis), t->rank)};
+  Line l = {.x = x, .index = index, .axis = axis_of(node_int(n, softmax, axis), t->rank)};
   Value *size = kernel_size(k, t->dim[l.axis]), *stretch = kb_memory(&k->b, wide, KERNEL_STRETCH);
   kernel_spread(k, t, l.axis, l.axis + 1, index);
   l.most = kernel_fold(k, OP_max, wide, size, line_element, &l);
