@@ -189,7 +189,7 @@ static int group_params(const Emitter *e, LLVMTypeRef *type) {
 
 static LLVMValueRef emit_group(Emitter *e, LLVMTypeRef *type, int n) {
   const Block *body = e->func->body;
-  LLVMValueRef f = new_function(e, arena_printf(e->arena, "%s%s.group", e->func->name, e->suffix), n, type);
+  LLVMValueRef f = new_function(e, arena_printf(e->arena, "%s.group", e->func->name), n, type);
   LLVMSetLinkage(f, LLVMInternalLinkage);
   add_attribute(e, f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "noinline");
   for (int i = 0; i < body->n_args; i++) {
@@ -236,7 +236,7 @@ static void place_of(Emitter *e, LLVMValueRef g, const LLVMValueRef grid[3], LLV
 /* void k(args, grid, begin, end): for (g = begin; g < end; g++) k.group(args.., place of g, grid) */
 static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
   LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i64 = LLVMInt64TypeInContext(e->context);
-  LLVMValueRef f = new_function(e, arena_printf(e->arena, "%s%s", e->func->name, e->suffix), 4, (LLVMTypeRef[]){ptr, ptr, i64, i64});
+  LLVMValueRef f = new_function(e, e->func->name, 4, (LLVMTypeRef[]){ptr, ptr, i64, i64});
   LLVMValueRef begin = LLVMGetParam(f, 2), end = LLVMGetParam(f, 3), grid[3];
   LLVMValueRef *arg = ARENA_ARRAY(e->arena, LLVMValueRef, n);
   unpack(e, f, arg, grid);
@@ -264,7 +264,8 @@ static void emit_kernel(Emitter *e) {
 
 bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d) {
   ensure(f->level == LEVEL_KERNEL && !m->object);
-  Emitter e = {.target = m->target, .suffix = m->suffix, .func = f, .context = m->context, .module = m->module, .arena = arena_new()};
+  Emitter e = {.target = f->target ? f->target : m->target, .func = f, .context = m->context, .module = m->module, .arena = arena_new()};
+  ensure(e.target->triple && strcmp(e.target->triple, m->target->triple) == 0);
   bool good = check_kernel(&e, d);
   if (good) {
     e.b = LLVMCreateBuilderInContext(m->context);
@@ -291,19 +292,13 @@ static LLVMTargetMachineRef new_machine(const Target *t) {
 LlvmModule *llvm_module_new(const Target *t, const char *name) {
   LlvmModule *m = calloc(1, sizeof *m);
   if (!m) fatal_resource("no memory for a module");
-  *m = (LlvmModule){.target = t, .suffix = "", .context = LLVMContextCreate(), .machine = new_machine(t)};
+  *m = (LlvmModule){.target = t, .context = LLVMContextCreate(), .machine = new_machine(t)};
   m->module = LLVMModuleCreateWithNameInContext(name, m->context);
   LLVMSetTarget(m->module, t->triple);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
   LLVMSetModuleDataLayout(m->module, layout);
   LLVMDisposeTargetData(layout);
   return m;
-}
-
-void llvm_module_target(LlvmModule *m, const Target *t, const char *suffix) {
-  ensure(strcmp(t->triple, m->target->triple) == 0);
-  m->target = t;
-  m->suffix = suffix;
 }
 
 void llvm_module_free(LlvmModule *m) {

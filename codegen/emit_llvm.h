@@ -5,19 +5,16 @@
 #include "ir/ir.h"
 #include "ir/target.h"
 
-/* Kernels on their way to one object file, all for one target. */
+/* Kernels on their way to one object file, for targets of one family. */
 typedef struct LlvmModule LlvmModule;
 
 LlvmModule *llvm_module_new(const Target *t, const char *name);
 void llvm_module_free(LlvmModule *m);
 
-/* Adds a kernel as a global function of its name that is an lrt_kernel (runtime/abi.h). What this target cannot do is
- * refused before anything is emitted, all of it, each with the node's name; then false. */
+/* Adds a kernel as a global function of its name that is an lrt_kernel (runtime/abi.h), for the kernel's own target, or else
+ * the module's. What this target cannot do is refused before anything is emitted, all of it, each with the node's name; then
+ * false. */
 bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d);
-
-/* From here on, kernels are for this target, and their functions' names end with `suffix`, which is kept by reference: so one
- * object has the same kernels for several. */
-void llvm_module_target(LlvmModule *m, const Target *t, const char *suffix);
 
 /* The module as LLVM's text. */
 char *llvm_module_text(const LlvmModule *m, Arena *a);

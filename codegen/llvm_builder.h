@@ -10,7 +10,6 @@
 typedef struct Emitter {
   const Target *target;
   const Func *func;
-  const char *suffix; /* of functions' names */
   Arena *arena;
   LLVMContextRef context;
   LLVMModuleRef module;

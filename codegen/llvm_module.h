@@ -8,8 +8,7 @@
 #include "codegen/emit_llvm.h"
 
 struct LlvmModule {
-  const Target *target; /* of the kernels that come next */
-  const char *suffix;   /* of their names */
+  const Target *target; /* of kernels that name none */
   LLVMContextRef context;
   LLVMModuleRef module;
   LLVMTargetMachineRef machine;

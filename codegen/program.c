@@ -1,4 +1,4 @@
-/* program.c -- a lowered function as the data that the runtime walks (runtime/abi.h). */
+/* program.c -- a lowered function, at each of its levels, as the data that the runtime walks (runtime/abi.h). */
 #include "codegen/program.h"
 
 #include "codegen/llvm_module.h"
@@ -19,6 +19,7 @@ typedef struct Home { /* a constant, and where its elements are */
   lrt_value place;
 } Home;
 
+typedef VEC(Home) Homes;
 typedef VEC(LLVMValueRef) Values;
 
 typedef struct Writer {
@@ -30,7 +31,8 @@ typedef struct Writer {
   LLVMTypeRef word, pointer;
   VEC(int64_t) words;
   VEC(Cell) cells;
-  VEC(Home) homes;
+  Homes *homes; /* in the weights, which all levels share */
+  Homes at_hand; /* in this level's data */
   VEC(uint8_t) data;
   VEC(const Func *) kernels;
   int64_t *value_of;   /* by Value.number: 1 + the program's value */
@@ -117,6 +119,12 @@ static int64_t size(Writer *w, Dim d) {
 
 /* ---- constants ---- */
 
+static const lrt_value *home_of(const Homes *homes, const Constant *c) {
+  for (int i = 0; i < homes->n; i++)
+    if (homes->at[i].constant == c) return &homes->at[i].place;
+  return NULL;
+}
+
 static int64_t aligned(int64_t n) { return (n + LRT_ALIGN - 1) / LRT_ALIGN * LRT_ALIGN; }
 
 static lrt_value put_data(Writer *w, const Constant *c, int64_t n) {
@@ -128,20 +136,23 @@ static lrt_value put_data(Writer *w, const Constant *c, int64_t n) {
   return at;
 }
 
+static lrt_value put_weight(Writer *w, Constant *c, int64_t n) {
+  lrt_value at = {LRT_IN_WEIGHTS, w->info->weights_size};
+  vec_push(w->arena, &w->info->weights, ((ProgramWeight){c, at.at, n}));
+  w->info->weights_size += aligned(n);
+  return at;
+}
+
 static lrt_value constant_place(Writer *w, Constant *c) {
   int64_t n;
-  for (int i = 0; i < w->homes.n; i++)
-    if (w->homes.at[i].constant == c) return w->homes.at[i].place;
   ensure(constant_size(c, &n));
-  lrt_value at = {LRT_IN_WEIGHTS, w->info->weights_size};
   bool bytes_at_hand = c->kind == CONSTANT_BYTES || (c->kind == CONSTANT_SPLAT && dtype_bits(c->type->dtype) >= 8);
-  if (bytes_at_hand && n <= SMALL_CONSTANT) {
-    at = put_data(w, c, n);
-  } else {
-    vec_push(w->arena, &w->info->weights, ((ProgramWeight){c, at.at, n}));
-    w->info->weights_size += aligned(n);
-  }
-  vec_push(w->arena, &w->homes, ((Home){c, at}));
+  bool small = bytes_at_hand && n <= SMALL_CONSTANT;
+  Homes *homes = small ? &w->at_hand : w->homes;
+  const lrt_value *known = home_of(homes, c);
+  if (known) return *known;
+  lrt_value at = small ? put_data(w, c, n) : put_weight(w, c, n);
+  vec_push(w->arena, homes, ((Home){c, at}));
   return at;
 }
 
@@ -273,14 +284,11 @@ static LLVMValueRef block_table(Writer *w) {
   return table(w, v.n, v.at);
 }
 
-const char *program_suffix(Arena *a, const Target *t) { return arena_printf(a, ".%s", t->name); }
-
 /* Only the program calls its kernels, so their names stay its own. */
-static LLVMValueRef kernel_table(Writer *w, const Target *t) {
+static LLVMValueRef kernel_table(Writer *w) {
   Values v = {0};
   for (int i = 0; i < w->kernels.n; i++) {
-    const char *name = arena_printf(w->arena, "%s%s", w->kernels.at[i]->name, program_suffix(w->arena, t));
-    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, name);
+    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, w->kernels.at[i]->name);
     ensure(f);
     LLVMSetLinkage(f, LLVMInternalLinkage);
     vec_push(w->arena, &v, f);
@@ -297,29 +305,50 @@ static const char *needs(const Writer *w, const Target *t) {
   return s;
 }
 
-static LLVMValueRef level_table(Writer *w) {
-  Values v = {0};
-  for (int i = 0; i < w->info->n_levels; i++) {
-    const Target *t = w->info->level[i];
-    vec_push(w->arena, &v, RECORD(w, text(w, t->name), text(w, needs(w, t)), kernel_table(w, t)));
-  }
-  return table(w, v.n, v.at);
-}
-
 /* In the order of lrt_program. */
-static void write_program(Writer *w) {
+static LLVMValueRef program_record(Writer *w) {
   const Func *f = w->func;
   LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
   LLVMValueRef blocks = block_table(w);
-  LLVMValueRef program = RECORD(w,
-    number(w, LRT_VERSION), text(w, w->info->name), text(w, w->info->made_by),
+  return RECORD(w,
+    text(w, f->target->name), text(w, needs(w, f->target)),
     number(w, f->symbols.n), number(w, f->body->n_args), number(w, f->n_results), number(w, w->value_records.n),
-    number(w, w->plan.block.n), number(w, w->plan.step.n), number(w, w->info->n_levels),
+    number(w, w->plan.block.n), number(w, w->plan.step.n),
     symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, steps,
-    numbers(w, w->words.n, w->words.at), level_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN),
-    number(w, w->info->weights_size));
-  LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(program), "lrt_program_data");
-  LLVMSetInitializer(g, program);
+    numbers(w, w->words.n, w->words.at), kernel_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN));
+}
+
+static Writer writer_new(LlvmModule *m, ProgramInfo *info, Func *f, Homes *homes) {
+  Writer w = {.arena = f->module->arena, .m = m, .func = f, .info = info, .homes = homes};
+  w.word = LLVMInt64TypeInContext(m->context);
+  w.pointer = LLVMPointerTypeInContext(m->context, 0);
+  return w;
+}
+
+static void count_plan(ProgramInfo *info, const Plan *plan) {
+  info->n_phases = plan->n_phases + 1;
+  info->n_blocks = plan->block.n;
+  info->n_launches = 0;
+  for (int i = 0; i < plan->step.n; i++) info->n_launches += plan->step.at[i] && plan->step.at[i]->op == OP_launch;
+}
+
+/* NULL after a diag_error. What one level cannot run, another cannot, and is said once. */
+static LLVMValueRef level_record(LlvmModule *m, ProgramInfo *info, Func *f, Homes *homes, Diag *d) {
+  Writer w = writer_new(m, info, f, homes);
+  bool good = plan_func(w.arena, f, d, &w.plan);
+  if (!(check_ports(f, d) & good)) return NULL;
+  w.value_of = ARENA_ARRAY(w.arena, int64_t, w.plan.n_values);
+  count_plan(info, &w.plan);
+  return program_record(&w);
+}
+
+/* In the order of lrt_model. */
+static void write_model(Writer *w, LLVMValueRef *level) {
+  const ProgramInfo *info = w->info;
+  LLVMValueRef model = RECORD(w, number(w, LRT_VERSION), text(w, info->name), text(w, info->made_by),
+                              number(w, info->n_levels), table(w, info->n_levels, level), number(w, info->weights_size));
+  LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(model), "lrt_model_data");
+  LLVMSetInitializer(g, model);
   LLVMSetGlobalConstant(g, true);
   LLVMSetVisibility(g, LLVMHiddenVisibility);
 }
@@ -335,17 +364,13 @@ static void write_weights_section(Writer *w) {
   LLVMSetSection(g, ".lathe.weights");
 }
 
-bool program_emit(LlvmModule *m, Func *f, ProgramInfo *info, Diag *d) {
-  Writer w = {.arena = f->module->arena, .m = m, .func = f, .info = info};
-  bool good = plan_func(w.arena, f, d, &w.plan);
-  if (!(check_ports(f, d) & good)) return false;
-  w.value_of = ARENA_ARRAY(w.arena, int64_t, w.plan.n_values);
-  w.word = LLVMInt64TypeInContext(m->context);
-  w.pointer = LLVMPointerTypeInContext(m->context, 0);
-  info->n_phases = w.plan.n_phases + 1;
-  info->n_blocks = w.plan.block.n;
-  for (int i = 0; i < w.plan.step.n; i++) info->n_launches += w.plan.step.at[i] && w.plan.step.at[i]->op == OP_launch;
-  write_program(&w);
+bool program_emit(LlvmModule *m, ProgramInfo *info, Diag *d) {
+  LLVMValueRef level[MAX_LEVELS];
+  Homes homes = {0};
+  for (int k = 0; k < info->n_levels; k++)
+    if (!(level[k] = level_record(m, info, info->level[k], &homes, d))) return false;
+  Writer w = writer_new(m, info, info->level[0], &homes);
+  write_model(&w, level);
   write_weights_section(&w);
   return true;
 }

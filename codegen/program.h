@@ -15,17 +15,14 @@ enum { MAX_LEVELS = 8 };
 typedef struct ProgramInfo {
   const char *name, *made_by;
   int n_levels;
-  const Target *level[MAX_LEVELS]; /* a later one does what an earlier one does */
-  int n_launches, n_phases, n_blocks; /* of the plan */
+  Func *level[MAX_LEVELS]; /* the function as it was lowered for each; a later one does what an earlier one does */
+  int n_launches, n_phases, n_blocks; /* of the last level's plan */
   VEC(ProgramWeight) weights; /* in the order of their offsets */
   int64_t weights_size;       /* a multiple of LRT_ALIGN */
 } ProgramInfo;
 
-/* What the names of a level's kernels end with. */
-const char *program_suffix(Arena *a, const Target *t);
-
-/* Adds the function to the module that has its kernels for all levels, as `lrt_program_data`, and fills in the weights that it counts
- * on. What no program can run is refused, all of it, by name; then false. */
-bool program_emit(LlvmModule *m, Func *f, ProgramInfo *p, Diag *d);
+/* Adds the function's levels to the module that has their kernels, as `lrt_model_data`, and fills in the weights that they
+ * count on. What no program can run is refused, all of it, by name; then false. */
+bool program_emit(LlvmModule *m, ProgramInfo *p, Diag *d);
 
 #endif

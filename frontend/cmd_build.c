@@ -12,6 +12,7 @@
 #include "frontend/version.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
+#include "passes/levels.h"
 #include "passes/pass.h"
 
 typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_asm, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
@@ -124,24 +125,30 @@ static void say_done(const Build *b) {
 static bool run_passes(Build *b) {
   const Options *o = &b->driver->options;
   say(b, "running passes");
-  PassOptions p = {.pipeline = "native", .out = stdout, .err = stderr};
+  PassOptions p = {.pipeline = "native", .target = b->level, .n_targets = b->n_levels, .out = stdout, .err = stderr};
   p.dump_dir = option_value(o, "dump-dir");
   p.timing = option_given(o, "time");
   return pass_run(b->module, &p);
 }
 
+/* The function at each level: a module that was written after `levels` has those that it has. */
+static bool find_levels(const Build *b, Func *f, ProgramInfo *info) {
+  bool good = true;
+  for (int k = 0; k < b->n_levels; k++)
+    if (!(info->level[k] = level_func(f, b->level[k])))
+      good = diag_error(b->driver->diag, f->loc, "@%s is not made for %s: it has been lowered for %s", f->name, b->level[k]->name,
+                        f->target ? f->target->name : "no level");
+  info->n_levels = b->n_levels;
+  return good;
+}
+
 /* Kernels and program, checked both before anything is said. */
 static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
-  bool good = true;
+  bool good = find_levels(b, f, info);
   say(b, "compiling");
-  info->n_levels = b->n_levels;
-  for (int k = 0; k < b->n_levels && good; k++) {
-    info->level[k] = b->level[k];
-    llvm_module_target(l, b->level[k], program_suffix(b->driver->arena, b->level[k]));
-    for (int i = 0; i < b->module->funcs.n; i++)
-      if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
-  }
-  if (!good || !program_emit(l, f, info, b->driver->diag)) return false;
+  for (int i = 0; i < b->module->funcs.n && good; i++)
+    if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
+  if (!good || !program_emit(l, info, b->driver->diag)) return false;
   if (option_given(&b->driver->options, "time"))
     fprintf(stderr, "plan       %d launches in %d phases, %d values in the arena\n", info->n_launches, info->n_phases, info->n_blocks);
   return true;

@@ -10,6 +10,7 @@
 #include "ir/diag.h"
 #include "ir/op.h"
 #include "ir/strmap.h"
+#include "ir/target.h"
 #include "ir/type.h"
 
 typedef struct Module Module;
@@ -92,6 +93,7 @@ struct Func {
   Type *result;
   const char **result_name; /* NULL where there is none */
   Launch launch;            /* LEVEL_KERNEL */
+  const Target *target;     /* what it is made for; NULL: anything */
 };
 
 /* ---- what a module declares ---- */
@@ -189,6 +191,7 @@ const char *module_free_name(Module *m, const char *wish); /* wish, or wish.1, .
 File *module_add_file(Module *m, const char *name, const char *path, int64_t size);
 Weights *module_add_weights(Module *m, const char *name);
 Constant *module_add_constant(Module *m, const char *name, Type t);
+void module_name_constant(Module *m, Constant *c, const char *name); /* a literal becomes one of the module's */
 State *module_add_state(Module *m, const char *name);
 Model *module_add_model(Module *m, const char *name);
 Func *module_add_func(Module *m, const char *name, OpLevel level);

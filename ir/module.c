@@ -84,11 +84,15 @@ Weights *module_add_weights(Module *m, const char *name) {
   return w;
 }
 
+void module_name_constant(Module *m, Constant *c, const char *name) {
+  c->name = declare(m, name, NAME_CONSTANT, c);
+  vec_push(m->arena, &m->constants, c);
+}
+
 Constant *module_add_constant(Module *m, const char *name, Type t) {
   Constant *c = ARENA_NEW(m->arena, Constant);
-  c->name = declare(m, name, NAME_CONSTANT, c);
   c->type = t;
-  vec_push(m->arena, &m->constants, c);
+  module_name_constant(m, c, name);
   return c;
 }
 

@@ -274,13 +274,25 @@ static void print_symbols(Printer *p, const Func *f) {
 }
 
 static void print_launch(Printer *p, const Launch *l) {
-  bool one = l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1, plain = one && !l->requires;
+  bool one = l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1;
   if (!one) fprintf(p->out, " workgroup(%" PRId64 ",%" PRId64 ",%" PRId64 ")", l->local[0], l->local[1], l->local[2]);
   if (l->requires) {
     put(p, " requires ");
     text_quote(p->out, l->requires);
   }
-  put(p, plain ? "" : " ");
+}
+
+/* What stands between the name and the arguments has a blank behind it. */
+static void print_purpose(Printer *p, const Func *f) {
+  const Launch *l = &f->launch;
+  bool kernel = f->level == LEVEL_KERNEL;
+  bool plain = !kernel || (l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1 && !l->requires);
+  if (f->target) {
+    put(p, " target ");
+    text_quote(p->out, f->target->name);
+  }
+  if (kernel) print_launch(p, l);
+  if (f->target || !plain) put(p, " ");
 }
 
 static void print_results(Printer *p, const Func *f) {
@@ -303,7 +315,7 @@ static void print_func(Printer *p, const Func *f) {
   put(p, kernel ? "kernel " : "func ");
   text_name(p->out, '@', f->name);
   print_symbols(p, f);
-  if (kernel) print_launch(p, &f->launch);
+  print_purpose(p, f);
   print_args(p, f->body);
   print_results(p, f);
   print_location(p, f->loc);

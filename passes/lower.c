@@ -427,7 +427,7 @@ typedef struct Lowering {
   Module *module;
   Arena *scratch;
   const Target *target;
-  StrMap kernels; /* by their text without the name */
+  StrMap kernels; /* by target and text without the name */
   bool changed;
 } Lowering;
 
@@ -439,7 +439,7 @@ static Func *same_kernel(Lowering *l, Func *f) {
   text_print_func(f, out);
   fclose(out);
   const char *body = strchr(text, '(');
-  char *kept = arena_string(l->scratch, body, strlen(body));
+  char *kept = arena_printf(l->scratch, "%s%s", l->target ? l->target->name : "", body);
   free(text);
   Func *had = strmap_get(&l->kernels, kept);
   if (!had) strmap_add(l->scratch, &l->kernels, kept, f);
@@ -489,6 +489,7 @@ static bool lower_results(Lowering *l, Node *n, int first, int n_out) {
   k.inside = n->op == OP_fused ? n->region[0] : NULL;
   k.b = (Builder){.module = m, .func = f, .block = f->body, .loc = n->loc};
   f->loc = n->loc;
+  f->target = l->target;
   if (k.inside) k.anchor = anchor_of(k.inside);
   add_parameters(&k);
   bool good = write_kernel(&k);
@@ -520,7 +521,7 @@ static void lower_block(Lowering *l, Block *b) {
 }
 
 bool pass_lower(PassCall *c, Func *f) {
-  Lowering l = {.module = c->module, .scratch = c->scratch, .target = c->target};
+  Lowering l = {.module = c->module, .scratch = c->scratch, .target = f->target};
   lower_block(&l, f->body);
   return l.changed;
 }

@@ -45,14 +45,14 @@ static Value *lay_out(Builder *b, Value *w, bool transposed, int64_t tile) {
 }
 
 static const char *panels_name(const Packing *p, const Constant *c, bool transposed) {
-  return arena_printf(p->module->arena, "%s.panels%lld%s", c->name ? c->name : "w", (long long)p->tile.width,
-                      transposed ? "t" : "");
+  return arena_printf(p->module->arena, "%s.panels%lld%s", c->name, (long long)p->tile.width, transposed ? "t" : "");
 }
 
 /* One layout a weight: what another product has had made is used again. */
 static Constant *packed_constant(const Packing *p, Constant *c, bool transposed) {
   Module *m = p->module;
-  Constant *had = c->name ? module_find_constant(m, panels_name(p, c, transposed)) : NULL;
+  if (!c->name) module_name_constant(m, c, module_free_name(m, "w"));
+  Constant *had = module_find_constant(m, panels_name(p, c, transposed));
   if (had && had->kind == CONSTANT_EXPR) return had;
   Builder b = {.module = m, .func = p->at->block->func, .loc = c->loc};
   b.block = block_new(b.func, NULL);
@@ -126,9 +126,20 @@ static bool pack_block(Packing *p, Block *b) {
   return changed;
 }
 
+/* All levels read the same panels: those of the widest. */
+static int panel_width(const Module *m) {
+  int width = 0;
+  for (int i = 0; i < m->funcs.n; i++) {
+    const Target *t = m->funcs.at[i]->target;
+    if (t && t->kind == TARGET_CPU && matmul_tile(t).width > width) width = matmul_tile(t).width;
+  }
+  return width;
+}
+
 bool pass_pack(PassCall *c, Func *f) {
   Packing p = {.module = c->module};
-  if (!c->target || c->target->kind != TARGET_CPU || !target_has(c->target, FEATURE_fma)) return false;
-  p.tile = matmul_tile(c->target);
+  if (!f->target || f->target->kind != TARGET_CPU || !target_has(f->target, FEATURE_fma)) return false;
+  p.tile = matmul_tile(f->target);
+  p.tile.width = panel_width(c->module);
   return pack_block(&p, f->body);
 }

@@ -11,7 +11,8 @@
 typedef struct PassCall {
   Module *module;
   Arena *scratch;
-  const Target *target; /* NULL: nobody knows, and kernels are to be scalar */
+  const Target *const *target; /* [n_targets], what the program is made for: see levels.c */
+  int n_targets;
 } PassCall;
 
 /* One pass over one function: true if it changed something. */
@@ -37,7 +38,8 @@ typedef struct PassOptions {
   const char *dump_dir; /* write NN-<pass>.ir there for each that changed something, and 00-input.ir */
   bool timing;          /* a line a pass on `err` */
   FILE *out, *err;
-  const Target *target; /* what the program is made for, or NULL */
+  const Target *const *target; /* [n_targets]: what the program is made for */
+  int n_targets;
   /* Called after each pass that changed something: tests compare the module's results here. */
   void (*changed)(void *ctx, const char *pass, Module *m);
   void *changed_ctx;

@@ -82,28 +82,30 @@ typedef struct lrt_step {
   int64_t grid[3]; /* sizes */
 } lrt_step;
 
-enum { LRT_VERSION = 1, LRT_PHASE = 16 }; /* launches in a phase, at most */
+enum { LRT_VERSION = 2, LRT_PHASE = 16 }; /* launches in a phase, at most */
 
-/* The kernels, made for one level of processors. */
-typedef struct lrt_level {
-  const char *name, *needs; /* needs: levels and features, with commas between */
-  lrt_kernel *const *kernel;
-} lrt_level;
-
+/* The model, made for one level of processors. */
 typedef struct lrt_program {
-  int64_t version;
-  const char *name, *made_by;
-  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps, n_levels;
+  const char *level, *needs; /* needs: levels and features, with commas between */
+  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps;
   const lrt_symbol *symbol;
   const lrt_port *input, *output;
   const lrt_value *value;
   const lrt_block *block;
   const lrt_step *step;
   const int64_t *words;
-  const lrt_level *level; /* [n_levels]: a later one asks for more */
+  lrt_kernel *const *kernel;
   const uint8_t *data;
-  int64_t weights_size; /* without the end mark */
 } lrt_program;
+
+/* All that a file holds: the levels read the same weights. */
+typedef struct lrt_model {
+  int64_t version;
+  const char *name, *made_by;
+  int64_t n_levels;
+  const lrt_program *level; /* [n_levels]: a later one asks for more */
+  int64_t weights_size;     /* without the end mark */
+} lrt_model;
 
 /* ---- weights ---- */
 

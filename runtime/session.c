@@ -40,9 +40,8 @@ static size_t cut_tables(lrt_session *s, char *from) {
   return (size_t)(at - from);
 }
 
-bool session_open(lrt_session *s, const lrt_program *p, const lrt_level *level, const void *weights, int64_t threads) {
-  *s = (lrt_session){.program = p, .level = level, .weights = weights};
-  if (p->version != LRT_VERSION) return fail(s, "the program and its runtime are of different versions");
+bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int64_t threads) {
+  *s = (lrt_session){.program = p, .weights = weights};
   static char nowhere[1];
   s->tables_size = cut_tables(s, nowhere);
   s->tables = os_memory(s->tables_size);
@@ -170,7 +169,7 @@ static bool make_launch(lrt_session *s, int64_t at, lrt_launch *l) {
   const lrt_step *step = &s->program->step[at];
   lrt_arg *arg = s->arg[at];
   int64_t size;
-  *l = (lrt_launch){.kernel = s->level->kernel[step->kernel], .arg = arg, .groups = 1};
+  *l = (lrt_launch){.kernel = s->program->kernel[step->kernel], .arg = arg, .groups = 1};
   for (int64_t i = 0; i < step->n_memory; i++) arg[i].memory = s->value[step->args[i]];
   for (int64_t i = 0; i < step->n_sizes; i++) {
     if (!size_of(s, step->args[step->n_memory + i], &size)) return false;

@@ -13,7 +13,6 @@ enum { LRT_RANK = 12 };
 typedef struct lrt_session {
   const lrt_program *program;
   const uint8_t *weights;
-  const lrt_level *level;
   lrt_pool *pool;
   int64_t *symbol;         /* [n_symbols]: -1 is not known yet */
   const void **input;      /* [n_inputs] */
@@ -29,7 +28,7 @@ typedef struct lrt_session {
 } lrt_session;
 
 /* Each is false after writing what is wrong. */
-bool session_open(lrt_session *s, const lrt_program *p, const lrt_level *level, const void *weights, int64_t threads);
+bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int64_t threads);
 /* The elements stay where they are, and must stay there. */
 bool session_input(lrt_session *s, int64_t input, const int64_t *dim, const void *data);
 /* When all inputs are there: binds the sizes, and makes the arena. */

@@ -9,20 +9,20 @@
 #include "runtime/words.h"
 
 /* What the compiler made. */
-extern const lrt_program lrt_program_data;
+extern const lrt_model lrt_model_data;
 
 enum { DONE = 0, BAD_INPUT = 1, BAD_USAGE = 2, NO_RESOURCE = 74 };
 
 typedef struct Program {
-  const lrt_program *data;
+  const lrt_model *model;
+  const lrt_program *data;    /* of the level that runs; of the first where none can */
   const char *name;           /* as it was called */
   const char **file;          /* of each input, or NULL */
   const char *folder;         /* for outputs, or NULL */
   const char *cpu;            /* the level asked for, or NULL */
-  const lrt_level *level;
   int64_t *size;              /* of each symbol, or -1: for inputs made up */
   int64_t threads, repeat, seed;
-  bool random, info, check, help;
+  bool random, info, check, help, runs; /* runs: the processor has what the level needs */
   const uint8_t *weights;
   lrt_session session;
 } Program;
@@ -71,7 +71,7 @@ static void print_ports(const Program *p) {
 }
 
 static int print_help(const Program *p) {
-  text_print(1, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->data->name);
+  text_print(1, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->model->name);
   text_print(1, "usage: %s", p->name);
   for (int64_t i = 0; i < p->data->n_inputs; i++) text_print(1, " --in %s=FILE.npy", p->data->input[i].name);
   text_print(1, " --out-dir FOLDER\n\n");
@@ -93,10 +93,10 @@ static int print_help(const Program *p) {
 }
 
 static int print_info(const Program *p) {
-  text_print(1, "model:   %s\nmade by: %s\nlevels: ", p->data->name, p->data->made_by);
-  for (int64_t i = 0; i < p->data->n_levels; i++) text_print(1, " %s", p->data->level[i].name);
+  text_print(1, "model:   %s\nmade by: %s\nlevels: ", p->model->name, p->model->made_by);
+  for (int64_t i = 0; i < p->model->n_levels; i++) text_print(1, " %s", p->model->level[i].level);
   text_print(1, "\n");
-  text_print(1, "weights: %d bytes\nsteps:   %d\n", p->data->weights_size, p->data->n_steps);
+  text_print(1, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
   print_ports(p);
   return DONE;
 }
@@ -152,7 +152,7 @@ static int take_value(Program *p, const char *option, const char *value) {
   if (text_same(option, "--in")) return take_input(p, value);
   if (text_same(option, "--dim")) return take_size(p, value);
   if (text_same(option, "--out-dir")) return p->folder = value, DONE;
-  if (text_same(option, "--cpu")) return p->cpu = value, DONE;
+  if (text_same(option, "--cpu")) return DONE; /* level_asked() */
   if (text_same(option, "--threads")) return take_number(p, option, value, 1, &p->threads);
   if (text_same(option, "--repeat")) return take_number(p, option, value, 1, &p->repeat);
   p->random = true;
@@ -210,7 +210,7 @@ static const Header *weights_header(const lrt_image *image) {
 /* A file that was cut off is still mapped as far as its headers say, so its size is looked at before the weights are. */
 static int find_weights(Program *p, const lrt_image *image) {
   const Header *h = weights_header(image);
-  if (p->data->weights_size == 0) return DONE;
+  if (p->model->weights_size == 0) return DONE;
   if (!h) return complain(p, BAD_INPUT, "this file has lost its weights");
   int64_t file = os_open("/proc/self/exe");
   if (file < 0 && image->path) file = os_open(image->path);
@@ -219,14 +219,14 @@ static int find_weights(Program *p, const lrt_image *image) {
   if ((uint64_t)size < h->offset + h->file_size)
     return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)(h->offset + h->file_size));
   p->weights = (const uint8_t *)(uintptr_t)h->address;
-  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + p->data->weights_size);
-  if (!text_same_n(end->magic, LRT_MAGIC, sizeof end->magic) || end->size != (uint64_t)p->data->weights_size)
+  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + p->model->weights_size);
+  if (!text_same_n(end->magic, LRT_MAGIC, sizeof end->magic) || end->size != (uint64_t)p->model->weights_size)
     return complain(p, BAD_INPUT, "this file is damaged: its weights do not end where they should");
   return DONE;
 }
 
 static int check_weights(const Program *p) {
-  uint64_t size = (uint64_t)p->data->weights_size;
+  uint64_t size = (uint64_t)p->model->weights_size;
   if (!size) return text_print(1, "there are no weights\n"), DONE;
   const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + size);
   lrt_hash h = {0};
@@ -237,22 +237,34 @@ static int check_weights(const Program *p) {
   return DONE;
 }
 
+/* --cpu is looked for before all else, since the level has the names of inputs and sizes. */
+static const char *level_asked(int argc, char **argv) {
+  const char *level = NULL;
+  for (int i = 1; i < argc; i++)
+    if (text_same_n(argv[i], "--cpu", name_length(argv[i]))) level = argv[i][5] ? argv[i] + 6 : i + 1 < argc ? argv[i + 1] : NULL;
+  return level;
+}
+
 /* The best level that the processor has, or the one that is asked for. */
-static int choose_level(Program *p) {
-  const lrt_program *d = p->data;
+static void choose_level(Program *p) {
+  const lrt_model *m = p->model;
   char missing[512];
-  for (int64_t i = d->n_levels - 1; i >= 0 && !p->level; i--)
-    if ((!p->cpu || text_same(p->cpu, d->level[i].name)) && cpu_missing(d->level[i].needs, missing, sizeof missing) == 0)
-      p->level = &d->level[i];
-  if (p->level) return DONE;
-  for (int64_t i = 0; i < d->n_levels; i++) {
-    if (p->cpu && !text_same(p->cpu, d->level[i].name)) continue;
-    cpu_missing(d->level[i].needs, missing, sizeof missing);
-    complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", d->level[i].name, missing);
-    if (!p->cpu) text_print(2, "build the model again with --cpu for a lower level\n");
-    return BAD_INPUT;
+  p->data = &m->level[0];
+  for (int64_t i = m->n_levels - 1; i >= 0 && !p->runs; i--) {
+    if (p->cpu && !text_same(p->cpu, m->level[i].level)) continue;
+    p->data = &m->level[i];
+    p->runs = cpu_missing(p->data->needs, missing, sizeof missing) == 0;
   }
-  return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", p->cpu);
+}
+
+static int explain_level(const Program *p) {
+  char missing[512];
+  if (p->cpu && !text_same(p->cpu, p->data->level))
+    return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", p->cpu);
+  cpu_missing(p->data->needs, missing, sizeof missing);
+  complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", p->data->level, missing);
+  if (!p->cpu) text_print(2, "build the model again with --cpu for a lower level\n");
+  return BAD_INPUT;
 }
 
 /* ---- running ---- */
@@ -338,13 +350,13 @@ static int run(Program *p) {
   }
   if (p->repeat > 1)
     text_print(2, "%d runs on %d threads, %s: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
-               p->level->name, (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
+               p->data->level, (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
   return DONE;
 }
 
 static int run_model(Program *p) {
   int64_t threads = p->threads ? p->threads : os_processors();
-  if (!session_open(&p->session, p->data, p->level, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
+  if (!session_open(&p->session, p->data, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
   int status = read_inputs(p);
   if (status != DONE) return status;
   if (!session_prepare(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
@@ -358,13 +370,15 @@ static int run_model(Program *p) {
 }
 
 int lrt_main(int argc, char **argv, const lrt_image *image) {
-  Program p = {.data = &lrt_program_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1};
+  Program p = {.model = &lrt_model_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1};
+  if (p.model->version != LRT_VERSION) return complain(&p, BAD_INPUT, "the program and its runtime are of different versions");
+  p.cpu = level_asked(argc, argv);
+  choose_level(&p);
   int status = find_weights(&p, image);
   if (status == DONE) status = read_words(&p, argc, argv);
   if (status != DONE) return status;
   if (p.help) return print_help(&p);
   if (p.info) return print_info(&p);
   if (p.check) return check_weights(&p);
-  status = choose_level(&p);
-  return status == DONE ? run_model(&p) : status;
+  return p.runs ? run_model(&p) : explain_level(&p);
 }

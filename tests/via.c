@@ -40,7 +40,7 @@ struct Program {
 };
 
 static bool lower(Module *m, const Target *target) {
-  PassOptions o = {.pipeline = "native", .target = target, .out = stdout, .err = stderr};
+  PassOptions o = {.pipeline = "native", .target = &target, .n_targets = target != NULL, .out = stdout, .err = stderr};
   bool good = pass_run(m, &o);
   for (int i = 0; good && i < m->funcs.n; i++)
     if (m->funcs.at[i]->level == LEVEL_TENSOR) good = all_lowered(m, m->funcs.at[i]->body);

@@ -100,7 +100,7 @@ static bool bench(Shape s, double least) {
   Module *m = product(a, s);
   const Target *host = jit_host_target();
   LlvmModule *llvm = llvm_module_new(host, "product");
-  bool good = pass_run(m, &(PassOptions){.passes = "pack lower expand cse dce", .target = host, .out = stdout, .err = stderr});
+  bool good = pass_run(m, &(PassOptions){.passes = "levels pack lower expand cse dce", .target = &host, .n_targets = 1, .out = stdout, .err = stderr});
   for (int i = 0; good && i < m->funcs.n; i++)
     if (m->funcs.at[i]->level == LEVEL_KERNEL) good = llvm_emit_kernel(llvm, m->funcs.at[i], m->diag);
   Bench b = {.shape = s, .least = least, .good = good};

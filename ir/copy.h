@@ -1,0 +1,11 @@
+/* copy.h -- copies of functions. */
+#ifndef LATHE_COPY_H
+#define LATHE_COPY_H
+
+#include "ir/ir.h"
+
+/* The same function once more, as the module's newest, under a name that is free: with symbols, values and nodes of its
+ * own. Constants, states and the functions that it calls are shared. */
+Func *func_copy(Func *f, const char *name);
+
+#endif
