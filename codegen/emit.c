@@ -3,17 +3,21 @@
 
 #include <inttypes.h>
 
-static void number(const Block *b, int *next) {
-  for (int i = 0; i < b->n_args; i++) b->arg[i]->number = (*next)++;
+#include "ir/text.h"
+
+static void number_named(const Block *b, int *next) {
+  for (int i = 0; i < b->n_args; i++)
+    if (b->arg[i]->number < 0) b->arg[i]->number = (*next)++;
   for (const Node *n = b->first; n; n = n->next) {
-    for (int r = 0; r < n->n_regions; r++) number(n->region[r], next);
-    for (int i = 0; i < n->n_out; i++) n->out[i]->number = (*next)++;
+    for (int r = 0; r < n->n_regions; r++) number_named(n->region[r], next);
+    for (int i = 0; i < n->n_out; i++)
+      if (n->out[i]->number < 0) n->out[i]->number = (*next)++;
   }
 }
 
 int emit_number_values(const Func *f) {
-  int n = 0;
-  number(f->body, &n);
+  int n = text_number_values(f);
+  number_named(f->body, &n);
   return n;
 }
 

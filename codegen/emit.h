@@ -8,7 +8,8 @@
 #include "ir/ir.h"
 #include "ir/target.h"
 
-/* Gives each value of the kernel a number from 0 on, for tables by Value.number; returns how many there are. */
+/* Gives each value of the function a number from 0 on, for tables by Value.number; returns how many there are. One without a
+ * name has the number that its text has. */
 int emit_number_values(const Func *f);
 
 typedef struct EmitCheck {

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "codegen/debug_llvm.h"
 #include "codegen/emit.h"
 #include "codegen/llvm_builder.h"
 #include "codegen/llvm_module.h"
@@ -103,7 +104,9 @@ static void emit_for(Emitter *e, const Node *n) {
   for (int i = 0; i < body->n_args; i++)
     set(e, body->arg[i],
         LLVMBuildPhi(e->b, llvm_type(e, body->arg[i]->type), body->arg[i]->name ? body->arg[i]->name : ""));
+  for (int i = 0; i < body->n_args; i++) debug_value(e, body->arg[i]);
   emit_block(e, body);
+  debug_line(e, n->loc);
   const Node *end = block_terminator(body);
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b), edge[] = {before, latch};
   LLVMValueRef next = LLVMBuildNSWAdd(e->b, get(e, body->arg[0]), step, "");
@@ -139,6 +142,7 @@ static void emit_when(Emitter *e, const Node *n) {
 
 static void emit_block(Emitter *e, const Block *b) {
   for (const Node *n = b->first; n; n = n->next) {
+    debug_line(e, n->loc);
     if (op_is_terminator(n->op)) break;
     if (n->op == OP_for) {
       emit_for(e, n);
@@ -148,6 +152,7 @@ static void emit_block(Emitter *e, const Block *b) {
       LLVMValueRef v = llvm_row(n->op)->emit(e, n);
       if (n->n_out) set(e, n->out[0], v);
     }
+    for (int i = 0; i < n->n_out; i++) debug_value(e, n->out[i]);
   }
 }
 
@@ -200,6 +205,8 @@ static LLVMValueRef emit_group(Emitter *e, LLVMTypeRef *type, int n) {
   }
   for (int i = 0; i < PLACES; i++)
     *(i < 3 ? &e->group[i] : &e->groups[i - 3]) = LLVMGetParam(f, (unsigned)(body->n_args + i));
+  debug_function(e, f, e->func->name);
+  for (int i = 0; i < body->n_args; i++) debug_value(e, body->arg[i]);
   emit_block(e, body);
   LLVMBuildRetVoid(e->b);
   return f;
@@ -237,6 +244,7 @@ static void place_of(Emitter *e, LLVMValueRef g, const LLVMValueRef grid[3], LLV
 static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
   LLVMTypeRef ptr = LLVMPointerTypeInContext(e->context, 0), i64 = LLVMInt64TypeInContext(e->context);
   LLVMValueRef f = new_function(e, e->func->name, 4, (LLVMTypeRef[]){ptr, ptr, i64, i64});
+  debug_function(e, f, arena_printf(e->arena, "%s.groups", e->func->name));
   LLVMValueRef begin = LLVMGetParam(f, 2), end = LLVMGetParam(f, 3), grid[3];
   LLVMValueRef *arg = ARENA_ARRAY(e->arena, LLVMValueRef, n);
   unpack(e, f, arg, grid);
@@ -264,7 +272,8 @@ static void emit_kernel(Emitter *e) {
 
 bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d) {
   ensure(f->level == LEVEL_KERNEL && !m->object);
-  Emitter e = {.target = f->target ? f->target : m->target, .func = f, .context = m->context, .module = m->module, .arena = arena_new()};
+  Emitter e = {.target = f->target ? f->target : m->target, .func = f, .context = m->context, .module = m->module,
+               .debug = m->debug, .arena = arena_new()};
   ensure(e.target->triple && strcmp(e.target->triple, m->target->triple) == 0);
   bool good = check_kernel(&e, d);
   if (good) {
@@ -304,13 +313,19 @@ LlvmModule *llvm_module_new(const Target *t, const char *name) {
 void llvm_module_free(LlvmModule *m) {
   if (!m) return;
   if (m->object) LLVMDisposeMemoryBuffer(m->object);
+  debug_free(m->debug);
   LLVMDisposeModule(m->module);
   LLVMDisposeTargetMachine(m->machine);
   LLVMContextDispose(m->context);
   free(m);
 }
 
-char *llvm_module_text(const LlvmModule *m, Arena *a) {
+void llvm_module_debug(LlvmModule *m, const char *file, const char *producer) {
+  m->debug = debug_new(m->module, file, producer);
+}
+
+char *llvm_module_text(LlvmModule *m, Arena *a) {
+  debug_finish(m->debug);
   char *text = LLVMPrintModuleToString(m->module), *copy = arena_string(a, text, strlen(text));
   LLVMDisposeMessage(text);
   return copy;
@@ -332,6 +347,7 @@ static void optimise(LlvmModule *m) {
 static LLVMMemoryBufferRef finish(LlvmModule *m, LLVMCodeGenFileType kind) {
   char *message = NULL;
   LLVMMemoryBufferRef made;
+  debug_finish(m->debug);
   bool broken = LLVMVerifyModule(m->module, LLVMReturnStatusAction, &message);
   must(broken, message);
   optimise(m);

@@ -16,8 +16,11 @@ void llvm_module_free(LlvmModule *m);
  * false. */
 bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d);
 
-/* The module as LLVM's text. */
-char *llvm_module_text(const LlvmModule *m, Arena *a);
+/* From here on, kernels say which lines of the text `file` their code comes from: those that their nodes' locations name. */
+void llvm_module_debug(LlvmModule *m, const char *file, const char *producer);
+
+/* The module as LLVM's text; nothing may follow. */
+char *llvm_module_text(LlvmModule *m, Arena *a);
 
 /* The optimised module as assembly; nothing may follow. */
 char *llvm_module_assembly(LlvmModule *m, Arena *a);

@@ -16,6 +16,8 @@ typedef struct Emitter {
   LLVMBuilderRef b;
   LLVMValueRef *value; /* by Value.number */
   LLVMValueRef group[3], groups[3];
+  struct LlvmDebug *debug; /* or NULL */
+  LLVMMetadataRef scope;   /* with `debug`: of the function that is being built */
 } Emitter;
 
 /* How the target's ops are emitted. */

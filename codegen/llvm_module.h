@@ -5,6 +5,7 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
+#include "codegen/debug_llvm.h"
 #include "codegen/emit_llvm.h"
 
 struct LlvmModule {
@@ -13,6 +14,7 @@ struct LlvmModule {
   LLVMModuleRef module;
   LLVMTargetMachineRef machine;
   LLVMMemoryBufferRef object; /* or NULL */
+  LlvmDebug *debug;           /* or NULL */
 };
 
 #endif

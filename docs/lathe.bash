@@ -9,7 +9,7 @@ _lathe() {
     ir) options='--passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
     inspect) options='--passes --pipeline --dim --json --help ' ;;
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
-    build) options='--output --cpu --emit --quiet --dump-dir --time --dim --func --help ' ;;
+    build) options='--output --cpu --emit --debug --quiet --dump-dir --time --dim --func --help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;
   esac

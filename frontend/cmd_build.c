@@ -26,6 +26,7 @@ typedef struct Build {
   Emit emit;
   const char *out;
   double start;
+  bool debug;
   bool talks; /* on a terminal, and asked to */
 } Build;
 
@@ -188,20 +189,41 @@ static bool write_object(Build *b, LlvmModule *l) {
   return true;
 }
 
-static bool write_ir(Build *b) {
+static char *ir_text(Build *b, size_t *size) {
   char *text = NULL;
-  size_t size;
-  FILE *f = open_memstream(&text, &size);
+  FILE *f = open_memstream(&text, size);
   if (!f) fatal_resource("out of memory");
   text_print(b->module, f);
-  fclose(f);
-  link_write_file(b->out, text, size);
+  if (fclose(f) != 0) fatal_resource("out of memory");
+  char *copy = arena_string(b->driver->arena, text, *size);
   free(text);
+  return copy;
+}
+
+static bool write_ir(Build *b, const char *path) {
+  size_t size;
+  const char *text = ir_text(b, &size);
+  link_write_file(path, text, size);
+  return true;
+}
+
+/* With -g the IR is written beside, and what is compiled is read from there: so every node knows its line. */
+static bool read_lines(Build *b, Func **f) {
+  size_t size;
+  const char *text = ir_text(b, &size), *path = arena_printf(b->driver->arena, "%s.ir", b->out);
+  Module *m = text_parse(b->driver->arena, b->driver->diag, path, text, size);
+  if (!m) return false;
+  link_write_file(path, text, size);
+  *f = module_find_func(m, (*f)->name);
+  module_close(b->module);
+  b->module = m;
   return true;
 }
 
 static bool write_code(Build *b, Func *f) {
   LlvmModule *l = llvm_module_new(b->level[0], model_name(b));
+  const char *slash = strrchr(b->out, '/'), *file = slash ? slash + 1 : b->out;
+  if (b->debug) llvm_module_debug(l, arena_printf(b->driver->arena, "%s.ir", file), "lathe " LATHE_VERSION);
   ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
   bool good = emit_all(b, l, f, &info);
   if (good && b->emit == EMIT_exe) good = write_exe(b, l, &info);
@@ -212,12 +234,13 @@ static bool write_code(Build *b, Func *f) {
 
 int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
+  b.debug = option_given(&d->options, "debug");
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
   if (!choose_emit(&b) | !choose_levels(&b) | !choose_output(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   Func *f = b.module ? driver_func(d, b.module) : NULL;
-  bool good = f && run_passes(&b) && (b.emit == EMIT_ir ? write_ir(&b) : write_code(&b, f));
+  bool good = f && run_passes(&b) && (b.emit == EMIT_ir ? write_ir(&b, b.out) : (!b.debug || read_lines(&b, &f)) && write_code(&b, f));
   if (good) say_done(&b);
   else if (b.talks) fputs("\r\033[K", stderr);
   if (b.module) module_close(b.module);

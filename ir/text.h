@@ -8,6 +8,8 @@
 
 void text_print(const Module *m, FILE *out);
 void text_print_func(const Func *f, FILE *out);
+/* Gives each value without a name the number that it is printed with, and returns how many there are; named ones get -1. */
+int text_number_values(const Func *f);
 /* One line without its newline, for messages. */
 char *text_node(Arena *a, const Node *n);
 

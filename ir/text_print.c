@@ -52,6 +52,8 @@ static int number_block(Block *b, int next) {
   return next;
 }
 
+int text_number_values(const Func *f) { return number_block(f->body, 0); }
+
 /* ---- literals ---- */
 
 static void print_element(Printer *p, Dtype t, const void *at, int64_t i) {
@@ -311,7 +313,7 @@ static void print_results(Printer *p, const Func *f) {
 
 static void print_func(Printer *p, const Func *f) {
   bool kernel = f->level == LEVEL_KERNEL;
-  number_block(f->body, 0);
+  text_number_values(f);
   put(p, kernel ? "kernel " : "func ");
   text_name(p->out, '@', f->name);
   print_symbols(p, f);
