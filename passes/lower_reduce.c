@@ -7,7 +7,7 @@
 bool need_constant_axes(Module *m, const Node *n) {
   int64_t list[MAX_RANK];
   int count;
-  return !node_in(n, 1) || lower_ints(m, node_in(n, 1), MAX_RANK, list, &count);
+  return !node_in(n, 1) || kernel_ints(m, node_in(n, 1), MAX_RANK, list, &count);
 }
 
 /* ---- reductions over a set of axes ---- */
@@ -15,7 +15,7 @@ bool need_constant_axes(Module *m, const Node *n) {
 static void reduced_axes(Kernel *k, const Node *n, int rank, bool *reduced) {
   int64_t list[MAX_RANK];
   int count = 0;
-  if (node_in(n, 1)) ensure(lower_ints(k->module, node_in(n, 1), MAX_RANK, list, &count));
+  if (node_in(n, 1)) ensure(kernel_ints(k->module, node_in(n, 1), MAX_RANK, list, &count));
   bool all = count == 0 && !node_bool(n, reduce_sum, noop_empty);
   for (int i = 0; i < rank; i++) reduced[i] = all;
   for (int i = 0; i < count; i++) reduced[axis_of(list[i], rank)] = true;
@@ -290,7 +290,7 @@ bool lower_cumulate(Kernel *k, const Node *n) {
   int64_t axis;
   int count;
   for (int i = 0; i < t->rank; i++) size[i] = kernel_size(k, t->dim[i]);
-  if (lower_ints(k->module, node_in(n, 1), 1, &axis, &count)) {
+  if (kernel_ints(k->module, node_in(n, 1), 1, &axis, &count)) {
     s.fixed = axis_of(axis, t->rank);
     kernel_spread(k, t, s.fixed, s.fixed + 1, index);
     scan_line(k, &s, size[s.fixed]);

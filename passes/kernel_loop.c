@@ -1,6 +1,6 @@
-/* lower_loop.c -- the loops that kernels are made of: folds in a fixed order, and walks over axes. */
+/* kernel_loop.c -- the loops that kernels are made of: folds in a fixed order, and walks over axes. */
 #include "ir/fatal.h"
-#include "passes/lower.h"
+#include "passes/kernel.h"
 
 enum { WAYS = 8, BLOCK = 4096 };
 
@@ -154,7 +154,7 @@ void kernel_fill(Kernel *k, Value *memory, Value *count, KernelTerm term, void *
   kb_for_end(&k->b, &loop, 0, NULL);
 }
 
-void kernel_elements(Kernel *k, const Node *n, LowerElement element) {
+void kernel_elements(Kernel *k, const Node *n, KernelElement element) {
   Type t = n->out[0]->type;
   Value *index[MAX_RANK] = {0};
   int last = t->rank - 1;
