@@ -7,7 +7,8 @@
 #include "ir/ir.h"
 
 void text_print(const Module *m, FILE *out);
-void text_print_func(const Func *f, FILE *out);
+/* A function without its locations: what two functions that do the same have in common, but for their names. */
+void text_print_unplaced(const Func *f, FILE *out);
 /* Gives each value without a name the number that it is printed with, and returns how many there are; named ones get -1. */
 int text_number_values(const Func *f);
 /* One line without its newline, for messages. */

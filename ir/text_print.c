@@ -14,6 +14,7 @@ typedef struct Printer {
   FILE *out;
   int indent;
   bool brief; /* one line: no bodies, no long literals */
+  bool unplaced; /* no locations */
 } Printer;
 
 static void print_block(Printer *p, const Block *b);
@@ -25,7 +26,7 @@ static void start_line(Printer *p) {
 }
 
 static void print_location(Printer *p, Loc loc) {
-  if (!loc.name || !*loc.name) return;
+  if (p->unplaced || !loc.name || !*loc.name) return;
   put(p, " @");
   text_quote(p->out, loc.name);
 }
@@ -326,7 +327,7 @@ static void print_func(Printer *p, const Func *f) {
   put(p, "\n");
 }
 
-void text_print_func(const Func *f, FILE *out) { print_func(&(Printer){.out = out}, f); }
+void text_print_unplaced(const Func *f, FILE *out) { print_func(&(Printer){.out = out, .unplaced = true}, f); }
 
 /* The function's body, since numbers count from there; a constant's expression has one, too. */
 static Block *root_block(const Node *n) {

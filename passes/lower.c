@@ -221,7 +221,7 @@ static Func *same_kernel(Lowering *l, Func *f) {
   size_t size;
   FILE *out = open_memstream(&text, &size);
   if (!out) fatal_resource("out of memory");
-  text_print_func(f, out);
+  text_print_unplaced(f, out);
   fclose(out);
   const char *body = strchr(text, '(');
   char *kept = arena_printf(l->scratch, "%s%s", l->target ? l->target->name : "", body);
