@@ -10,7 +10,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,64 +20,8 @@
 #include "codegen/runtime_object.h"
 #include "ir/eval.h"
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 #include "runtime/abi.h"
-
-/* ---- a file aside ---- */
-
-typedef struct OutFile {
-  const char *path, *aside;
-  int fd;
-  bool named; /* `aside` is in the folder */
-} OutFile;
-
-static OutFile out_open(Arena *a, const char *path) {
-  OutFile o = {.path = path, .aside = arena_printf(a, "%s.part", path)};
-  unlink(o.aside); /* of a build that was killed */
-  o.fd = open(dirname(arena_printf(a, "%s", path)), O_TMPFILE | O_RDWR | O_CLOEXEC, 0777);
-  if (o.fd < 0) {
-    o.fd = open(o.aside, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0777);
-    o.named = true;
-    if (o.fd >= 0) fatal_remove_file(o.aside);
-  }
-  if (o.fd < 0) fatal_resource("%s: cannot write: %s", path, strerror(errno));
-  return o;
-}
-
-static void out_write(const OutFile *o, const void *bytes, size_t size) {
-  for (size_t done = 0; done < size;) {
-    ssize_t n = write(o->fd, (const char *)bytes + done, size - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
-    done += (size_t)n;
-  }
-}
-
-/* Leaves a hole, or cuts off. */
-static void out_seek(const OutFile *o, uint64_t to) {
-  if (ftruncate(o->fd, (off_t)to) != 0 || lseek(o->fd, (off_t)to, SEEK_SET) < 0)
-    fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
-}
-
-static void out_close(OutFile *o) {
-  char fd_path[64];
-  snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", o->fd);
-  bool good = fsync(o->fd) == 0;
-  good = good && (o->named || linkat(AT_FDCWD, fd_path, AT_FDCWD, o->aside, AT_SYMLINK_FOLLOW) == 0);
-  if (good && !o->named) fatal_remove_file(o->aside);
-  good = good && rename(o->aside, o->path) == 0;
-  if (!good) fatal_resource("%s: cannot write: %s", o->path, strerror(errno));
-  fatal_keep_file(o->aside);
-  close(o->fd);
-}
-
-void link_write_file(const char *out, const void *bytes, size_t size) {
-  Arena *a = arena_new();
-  OutFile o = out_open(a, out);
-  out_write(&o, bytes, size);
-  fchmod(o.fd, 0666);
-  out_close(&o);
-  arena_free(a);
-}
 
 /* ---- the linker ---- */
 
@@ -282,10 +225,10 @@ bool link_program(const LinkJob *j) {
   size_t size;
   bool good = run_linker(j, a, &elf, &size);
   if (good) {
-    OutFile o = out_open(a, j->out);
+    OutFile o = out_open(a, j->out, 0777);
     good = write_program(j, &o, elf, size);
-    if (good) out_close(&o);
-    else if (o.named) unlink(o.aside);
+    if (good) out_sync(&o), out_close(&o);
+    else out_discard(&o);
   }
   arena_free(a);
   return good;

@@ -24,7 +24,4 @@ const char *link_default_linker(void);
  * I/O error; false after a diag_error where the linker refuses, naming what is missing. */
 bool link_program(const LinkJob *j);
 
-/* Writes bytes the same way. */
-void link_write_file(const char *out, const void *bytes, size_t size);
-
 #endif

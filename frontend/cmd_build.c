@@ -11,6 +11,7 @@
 #include "frontend/driver.h"
 #include "frontend/version.h"
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 #include "ir/text.h"
 #include "passes/levels.h"
 #include "passes/pass.h"
@@ -177,7 +178,7 @@ static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
 
 static bool write_text(Build *b, LlvmModule *l) {
   const char *text = b->emit == EMIT_llvm ? llvm_module_text(l, b->driver->arena) : llvm_module_assembly(l, b->driver->arena);
-  link_write_file(b->out, text, strlen(text));
+  out_write_file(b->out, text, strlen(text));
   return true;
 }
 
@@ -185,7 +186,14 @@ static bool write_object(Build *b, LlvmModule *l) {
   const void *bytes;
   size_t size;
   llvm_module_object(l, &bytes, &size);
-  link_write_file(b->out, bytes, size);
+  out_write_file(b->out, bytes, size);
+  return true;
+}
+
+static bool write_ir(Build *b, const char *path) {
+  OutFile o = out_open(b->driver->arena, path, 0666);
+  text_print(b->module, out_stream(&o));
+  out_close(&o);
   return true;
 }
 
@@ -200,20 +208,13 @@ static char *ir_text(Build *b, size_t *size) {
   return copy;
 }
 
-static bool write_ir(Build *b, const char *path) {
-  size_t size;
-  const char *text = ir_text(b, &size);
-  link_write_file(path, text, size);
-  return true;
-}
-
 /* With -g the IR is written beside, and what is compiled is read from there: so every node knows its line. */
 static bool read_lines(Build *b, Func **f) {
   size_t size;
   const char *text = ir_text(b, &size), *path = arena_printf(b->driver->arena, "%s.ir", b->out);
   Module *m = text_parse(b->driver->arena, b->driver->diag, path, text, size);
   if (!m) return false;
-  link_write_file(path, text, size);
+  out_write_file(path, text, size);
   *f = module_find_func(m, (*f)->name);
   module_close(b->module);
   b->module = m;

@@ -1,9 +1,9 @@
 /* cmd_docs.c -- `lathe docs`: writes the reference pages that follow from tables. */
-#include <errno.h>
 
 #include "frontend/driver.h"
 #include "frontend/onnx_op.h"
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 #include "passes/pass.h"
 
 /* ---- ops.md ---- */
@@ -117,11 +117,9 @@ int command_docs(Driver *d) {
   const char *dir = d->options.positional.at[0];
   for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
     const char *path = arena_printf(d->arena, "%s/%s", dir, pages[i].name);
-    FILE *f = fopen(path, "w");
-    if (!f) return diag_error(d->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno)), EXIT_RESOURCE;
-    pages[i].write(f);
-    bool failed = ferror(f) != 0;
-    if (fclose(f) != 0 || failed) fatal_resource("%s: cannot write: %s", path, strerror(errno));
+    OutFile o = out_open(d->arena, path, 0666);
+    pages[i].write(out_stream(&o));
+    out_close(&o);
   }
   return EXIT_OK;
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "frontend/driver.h"
 #include "frontend/npy.h"
@@ -10,6 +9,7 @@
 #include "ir/checked.h"
 #include "ir/eval.h"
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 
 /* ---- numbers on the command line ---- */
 
@@ -164,18 +164,16 @@ static void show_tensor(Driver *d, const Module *m, const char *name, const Tens
   puts(t->count > SHOWN ? " ..." : "");
 }
 
-static bool write_results(Driver *d, Module *m, const Func *f, Tensor **result) {
+static void write_results(Driver *d, Module *m, const Func *f, Tensor **result) {
   const char *dir = option_value(&d->options, "out-dir");
-  if (dir && mkdir(dir, 0777) != 0 && errno != EEXIST)
-    return diag_error(d->diag, (Loc){.file = dir}, "cannot make the folder: %s", strerror(errno));
+  if (dir) out_folder(dir);
   StrMap taken = {0};
   for (int i = 0; i < f->n_results; i++) {
     if (result[i]->state) continue;
     const char *name = f->result_name[i] ? f->result_name[i] : arena_printf(d->arena, "result%d", i);
     if (!dir) show_tensor(d, m, name, result[i]);
-    else if (!npy_write(d->diag, arena_printf(d->arena, "%s/%s.npy", dir, file_name(d->arena, &taken, name)), result[i])) return false;
+    else npy_write(arena_printf(d->arena, "%s/%s.npy", dir, file_name(d->arena, &taken, name)), result[i]);
   }
-  return true;
 }
 
 /* ---- the command ---- */
@@ -187,13 +185,13 @@ static int run(Driver *d, Module *m, Func *f, EvalOptions o) {
   double start = driver_now();
   good = good && eval_func(e, f, f->body->n_args, arg, result);
   if (option_given(&d->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", "eval", (driver_now() - start) * 1e3);
-  bool written = good && write_results(d, m, f, result);
+  if (good) write_results(d, m, f, result);
   for (int i = 0; i < f->n_results; i++) tensor_release(result[i]);
   for (int i = 0; i < f->body->n_args; i++) tensor_release(arg[i]);
   bool exhausted = eval_exhausted(e);
   eval_free(e);
-  if (!good) return exhausted ? EXIT_RESOURCE : EXIT_INPUT;
-  return written ? EXIT_OK : EXIT_RESOURCE;
+  if (good) return EXIT_OK;
+  return exhausted ? EXIT_RESOURCE : EXIT_INPUT;
 }
 
 int command_eval(Driver *d) {

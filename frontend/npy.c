@@ -7,6 +7,7 @@
 
 #include "ir/checked.h"
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 
 /* How NumPy spells the types that both have. */
 static const struct {
@@ -148,21 +149,11 @@ static void write_elements(FILE *f, const Tensor *t, Dtype as) {
   }
 }
 
-bool npy_write(Diag *d, const char *path, const Tensor *t) {
-  char *aside = malloc(strlen(path) + 8);
-  if (!aside) fatal_resource("out of memory");
-  sprintf(aside, "%s.part", path);
-  FILE *f = fopen(aside, "wb");
-  if (!f) {
-    free(aside);
-    return diag_error(d, (Loc){.file = path}, "cannot write: %s", strerror(errno));
-  }
-  fatal_remove_file(aside);
-  write_header(f, t, written_type(t->dtype));
-  write_elements(f, t, written_type(t->dtype));
-  bool failed = ferror(f) != 0;
-  if (fclose(f) != 0 || failed || rename(aside, path) != 0) fatal_resource("%s: cannot write: %s", path, strerror(errno));
-  fatal_keep_file(aside);
-  free(aside);
-  return true;
+void npy_write(const char *path, const Tensor *t) {
+  Arena *a = arena_new();
+  OutFile o = out_open(a, path, 0666);
+  write_header(out_stream(&o), t, written_type(t->dtype));
+  write_elements(out_stream(&o), t, written_type(t->dtype));
+  out_close(&o);
+  arena_free(a);
 }

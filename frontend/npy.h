@@ -8,8 +8,7 @@
 Tensor *npy_read(Diag *d, const char *path);
 
 /* Types that NumPy lacks are written as the narrowest that holds their numbers: bf16, fp8 and fp4 as f4, 4- and 2-bit
- * integers as i1 or u1. Written aside and renamed, so there is never half a file; leaves through fatal_resource when the
- * disk is full. */
-bool npy_write(Diag *d, const char *path, const Tensor *t);
+ * integers as i1 or u1. There is never half a file; leaves through fatal_resource when it cannot be written. */
+void npy_write(const char *path, const Tensor *t);
 
 #endif

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ir/fatal.h"
+
 /* Opening a FIFO for reading would wait for its writer. */
 enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
 
@@ -19,7 +21,7 @@ static bool map_fd(Diag *d, Loc loc, const char *name, int fd, const struct stat
   *out = (OnnxBytes){(const uint8_t *)"", st->st_size};
   if (st->st_size == 0) return true;
   void *map = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (map == MAP_FAILED) return diag_error(d, loc, "cannot map `%s`: %s", name, strerror(errno));
+  if (map == MAP_FAILED) fatal_resource("cannot map `%s`: %s", name, strerror(errno));
   out->at = map;
   return true;
 }

@@ -142,10 +142,7 @@ static const void *map_open_file(Module *m, File *f, int fd, Loc loc) {
   }
   if (f->size == 0) return f->map = "";
   void *map = mmap(NULL, (size_t)f->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (map == MAP_FAILED) {
-    diag_error(m->diag, loc, "cannot map `%s`: %s", f->path, strerror(errno));
-    return NULL;
-  }
+  if (map == MAP_FAILED) fatal_resource("cannot map `%s`: %s", f->path, strerror(errno));
   return f->map = map;
 }
 

@@ -1,9 +1,8 @@
 /* manager.c -- runs passes in order, verifies after each, and writes the dumps. */
-#include <errno.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "ir/fatal.h"
+#include "ir/out_file.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/pass.h"
@@ -96,19 +95,13 @@ static bool plan_make(Module *m, Plan *plan, const PassOptions *o) {
 
 /* ---- what to show ---- */
 
-static bool dump(Module *m, const PassOptions *o, int number, const char *name) {
-  if (!o->dump_dir) return true;
+static void dump(Module *m, const PassOptions *o, int number, const char *name) {
+  if (!o->dump_dir) return;
   char *path = arena_printf(m->arena, "%s/%02d-%s.ir", o->dump_dir, number, name);
-  if (mkdir(o->dump_dir, 0777) != 0 && errno != EEXIST)
-    return diag_error(m->diag, (Loc){.file = o->dump_dir}, "cannot make the folder: %s", strerror(errno));
-  FILE *f = fopen(path, "w");
-  if (!f) return diag_error(m->diag, (Loc){.file = path}, "cannot write: %s", strerror(errno));
-  fatal_remove_file(path);
-  text_print(m, f);
-  bool failed = ferror(f) != 0;
-  if (fclose(f) != 0 || failed) fatal_resource("%s: cannot write: %s", path, strerror(errno));
-  fatal_keep_file(path);
-  return true;
+  out_folder(o->dump_dir);
+  OutFile f = out_open(m->arena, path, 0666);
+  text_print(m, out_stream(&f));
+  out_close(&f);
 }
 
 static void print_after(Module *m, const PassOptions *o, const char *name) {
@@ -140,20 +133,20 @@ static void verify_after(Module *m, const Pass *p) {
   fatal_bug("pass", 0, arena_printf(m->arena, "`%s` left a module that is not valid", p->name));
 }
 
-static bool run_one(Module *m, const PassOptions *o, const Pass *p, int number) {
+static void run_one(Module *m, const PassOptions *o, const Pass *p, int number) {
   double start = now();
   bool changed = run_on_functions(m, o, p);
   if (o->timing) fprintf(o->err, "%-10s %8.3f ms%s\n", p->name, (now() - start) * 1e3, changed ? "" : "  (no change)");
   if (changed) verify_after(m, p);
   if (changed && o->changed) o->changed(o->changed_ctx, p->name, m);
   if ((o->after_all && changed) || (o->after && strcmp(o->after, p->name) == 0)) print_after(m, o, p->name);
-  return !changed || dump(m, o, number, p->name);
+  if (changed) dump(m, o, number, p->name);
 }
 
 bool pass_run(Module *m, const PassOptions *o) {
   Plan plan = {0};
-  if (!plan_make(m, &plan, o) || !verify_module(m) || !dump(m, o, 0, "input")) return false;
-  for (int i = 0; i < plan.n; i++)
-    if (!run_one(m, o, plan.at[i], i + 1)) return false;
+  if (!plan_make(m, &plan, o) || !verify_module(m)) return false;
+  dump(m, o, 0, "input");
+  for (int i = 0; i < plan.n; i++) run_one(m, o, plan.at[i], i + 1);
   return diag_errors(m->diag) == 0;
 }

@@ -95,8 +95,7 @@ static void check_output(Case *c, const DataSet *s, int k) {
 }
 
 static void check_set(Case *c, const char *program, const DataSet *s) {
-  for (int i = 0; i < s->n_in; i++)
-    if (!npy_write(c->diag, arena_printf(c->arena, "%s/in%d.npy", c->folder, i), s->in[i])) return fail(c, "an input", diag_first(c->diag));
+  for (int i = 0; i < s->n_in; i++) npy_write(arena_printf(c->arena, "%s/in%d.npy", c->folder, i), s->in[i]);
   for (int t = 1; t <= MAX_THREADS && !c->failed; t++) run_threads(c, program, s, t);
   for (int k = 0; k < s->n_out && !c->failed; k++) check_output(c, s, k);
 }
