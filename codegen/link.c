@@ -157,6 +157,7 @@ static bool write_mapped(WeightsOut *o, const ProgramWeight *w) {
 static bool write_computed(WeightsOut *o, const ProgramWeight *w) {
   Evaluator *e = eval_new(o->job->module, (EvalOptions){0});
   Tensor *t = eval_constant(e, w->constant);
+  if (!t && eval_exhausted(e)) fatal_resource("%s", diag_first(o->job->module->diag));
   if (t) write_part(o, t->data, w->size);
   if (t) tensor_release(t);
   eval_free(e);

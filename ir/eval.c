@@ -715,6 +715,7 @@ Evaluator *eval_new(Module *m, EvalOptions o) {
 }
 
 bool eval_exhausted(const Evaluator *e) { return e->budget->exhausted; }
+bool eval_out_of_memory(const Evaluator *e) { return e->budget->no_memory; }
 
 void eval_free(Evaluator *e) {
   if (!e) return;

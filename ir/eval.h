@@ -32,6 +32,8 @@ bool eval_func(Evaluator *e, Func *f, int n_args, Tensor *const *arg, Tensor **r
 Tensor *eval_constant(Evaluator *e, Constant *c);
 /* Did something fail for want of memory, rather than by the program's fault? */
 bool eval_exhausted(const Evaluator *e);
+/* Was it the machine's memory, and not max_memory? */
+bool eval_out_of_memory(const Evaluator *e);
 /* Gives a CONSTANT_BOUND its value, before anything is run; false after a diag_error if it is of another type. */
 bool eval_bind(Evaluator *e, const Constant *c, Tensor *value);
 /* One node without regions on given operands (not const, dims or call), for folding. Results are the caller's. */

@@ -9,6 +9,7 @@ typedef struct Budget {
   int refs;
   int64_t used, limit; /* bytes; limit 0: none */
   bool exhausted;      /* something did not fit */
+  bool no_memory;      /* and that was the machine's limit, not this one */
 } Budget;
 
 Budget *budget_new(int64_t limit);

@@ -22,6 +22,7 @@ void budget_release(Budget *b) {
 static void *no_memory(Evaluator *e, int64_t bytes, bool bounded) {
   Budget *b = eval_budget(e);
   b->exhausted = true;
+  b->no_memory = !bounded;
   if (bounded)
     eval_blame(e, "needs %" PRId64 " bytes beside the %" PRId64 " in use; --max-memory is %" PRId64, bytes, b->used,
                b->limit);

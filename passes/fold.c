@@ -54,7 +54,8 @@ static Constant *constant_of(Module *m, const Tensor *t) {
   return constant_bytes(m, tensor_type(m, t), t->data, bytes);
 }
 
-/* A node that cannot be computed (an index out of range, say) stays where it is: it may never run. */
+/* A node that cannot be computed (an index out of range, say) stays where it is: it may never run. Memory is no such
+ * reason, or what is built would depend on the machine. */
 static bool evaluate(Fold *f, Node *n, Tensor **out) {
   Tensor *in[64] = {0};
   Diag *loud = f->module->diag;
@@ -65,6 +66,7 @@ static bool evaluate(Fold *f, Node *n, Tensor **out) {
     if (c) good = (in[i] = eval_constant(f->ev, c)) != NULL;
   }
   good = good && eval_node(f->ev, n, in, out);
+  if (eval_out_of_memory(f->ev)) fatal_resource("%s", diag_first(f->module->diag));
   f->module->diag = loud;
   for (int i = 0; i < n->n_in && i < 64; i++)
     if (in[i]) tensor_release(in[i]);

@@ -15,12 +15,17 @@ static const struct {
 
 const char *array_dtype_name(int64_t dtype) { return types[dtype].name; }
 
-static bool fail(char *why, size_t size, const char *fmt, ...) {
+static bool fail(ArrayError *why, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  text_format_list(why, size, fmt, ap);
+  text_format_list(why->text, sizeof why->text, fmt, ap);
   va_end(ap);
   return false;
+}
+
+static bool no_memory(ArrayError *why) {
+  why->resource = true;
+  return fail(why, "there is no memory for it");
 }
 
 bool array_bytes(const Array *a, int64_t *count, int64_t *bytes) {
@@ -99,41 +104,42 @@ static bool widen_bf16(Array *a, int64_t count) {
   return true;
 }
 
-static bool read_mapped(const uint8_t *file, size_t size, const lrt_port *port, Array *a, char *why, size_t room) {
+static bool read_mapped(const uint8_t *file, size_t size, const lrt_port *port, Array *a, ArrayError *why) {
   char header[HEADER];
   int64_t count, bytes, element = types[port->dtype].bytes;
   size_t from = read_header(file, size, header);
-  if (!from) return fail(why, room, "this is not a .npy file");
+  if (!from) return fail(why, "this is not a .npy file");
   const char *descr = entry(header, "descr"), *fortran = entry(header, "fortran_order"), *want = types[port->dtype].numpy;
   if (!descr || *descr != '\'' || !starts_with(descr + 1, want) || descr[1 + text_length(want)] != '\'') {
     char got[16];
     size_t n = 0;
     for (; descr && descr[n + 1] && descr[n + 1] != '\'' && n < sizeof got - 1; n++) got[n] = descr[n + 1];
     got[n] = 0;
-    return fail(why, room, "its elements are `%s`, and `%s` takes `%s` (%s)", got, port->name, want, types[port->dtype].name);
+    return fail(why, "its elements are `%s`, and `%s` takes `%s` (%s)", got, port->name, want, types[port->dtype].name);
   }
   if (!fortran || !starts_with(fortran, "False"))
-    return fail(why, room, "its elements are in Fortran order: save numpy.ascontiguousarray(x)");
+    return fail(why, "its elements are in Fortran order: save numpy.ascontiguousarray(x)");
   *a = (Array){.dtype = port->dtype};
-  if (!read_shape(entry(header, "shape"), &a->rank, a->dim)) return fail(why, room, "its shape cannot be read");
-  if (a->rank != port->rank) return fail(why, room, "it has %d axes, and `%s` has %d", a->rank, port->name, port->rank);
-  if (!array_bytes(a, &count, &bytes)) return fail(why, room, "its shape overflows");
+  if (!read_shape(entry(header, "shape"), &a->rank, a->dim)) return fail(why, "its shape cannot be read");
+  if (a->rank != port->rank) return fail(why, "it has %d axes, and `%s` has %d", a->rank, port->name, port->rank);
+  if (!array_bytes(a, &count, &bytes)) return fail(why, "its shape overflows");
   if (port->dtype == LRT_bf16) bytes = count * 4, element = 4;
   if ((size_t)bytes > size - from)
-    return fail(why, room, "%d elements of %d bytes are declared, and %d bytes follow", count, element, (int64_t)(size - from));
+    return fail(why, "%d elements of %d bytes are declared, and %d bytes follow", count, element, (int64_t)(size - from));
   a->data = aligned(file + from, bytes);
-  if (!a->data || (port->dtype == LRT_bf16 && !widen_bf16(a, count))) return fail(why, room, "there is no memory for it");
+  if (!a->data || (port->dtype == LRT_bf16 && !widen_bf16(a, count))) return no_memory(why);
   return true;
 }
 
-bool array_read(const char *path, const lrt_port *port, Array *a, char *why, size_t size) {
+bool array_read(const char *path, const lrt_port *port, Array *a, ArrayError *why) {
   int64_t file = os_open(path);
-  if (file < 0) return fail(why, size, file == -2 ? "there is no such file" : "it cannot be opened (error %d)", -file);
+  if (file < 0) return fail(why, file == -2 ? "there is no such file" : "it cannot be opened (error %d)", -file);
   int64_t bytes = os_size(file);
   const void *map = bytes > 0 ? os_map(file, (size_t)bytes) : NULL;
   os_close(file);
-  if (!map) return fail(why, size, bytes == 0 ? "it is empty" : "it cannot be read");
-  return read_mapped(map, (size_t)bytes, port, a, why, size);
+  if (bytes <= 0) return fail(why, bytes == 0 ? "it is empty" : "it is no file that can be read");
+  if (!map) return no_memory(why);
+  return read_mapped(map, (size_t)bytes, port, a, why);
 }
 
 /* ---- writing ---- */
@@ -169,17 +175,17 @@ static bool write_elements(int64_t file, const Array *a) {
   return true;
 }
 
-bool array_write(const char *path, const Array *a, char *why, size_t size) {
+bool array_write(const char *path, const Array *a, ArrayError *why) {
   char aside[4096], header[1024];
-  if (text_format(aside, sizeof aside, "%s.part", path) >= sizeof aside - 1) return fail(why, size, "its name is too long");
+  if (text_format(aside, sizeof aside, "%s.part", path) >= sizeof aside - 1) return fail(why, "its name is too long");
   int64_t file = os_create(aside);
-  if (file < 0) return fail(why, size, "it cannot be written (error %d)", -file);
+  if (file < 0) return fail(why, "it cannot be written (error %d)", -file);
   size_t n = make_header(a, header, sizeof header);
   bool good = os_write(file, header, n) && write_elements(file, a);
   os_close(file);
   good = good && os_rename(aside, path);
   if (!good) os_remove(aside);
-  return good || fail(why, size, "it cannot be written: is the disk full?");
+  return good || fail(why, "it cannot be written: is the disk full?");
 }
 
 /* ---- inputs made up ---- */

@@ -13,12 +13,17 @@ typedef struct Array {
   const void *data;
 } Array;
 
+typedef struct ArrayError {
+  bool resource; /* it is for want of memory, and not the file's fault */
+  char text[256];
+} ArrayError;
+
 const char *array_dtype_name(int64_t dtype);
 
 /* Maps the file, which stays mapped; its elements must be of the port's type and axes. Else false, with why in `why`. */
-bool array_read(const char *path, const lrt_port *port, Array *a, char *why, size_t size);
+bool array_read(const char *path, const lrt_port *port, Array *a, ArrayError *why);
 /* Writes aside and renames: there is never half a file. */
-bool array_write(const char *path, const Array *a, char *why, size_t size);
+bool array_write(const char *path, const Array *a, ArrayError *why);
 /* Numbers in [-1, 1), or 0 and 1 for integers. False: no memory. */
 bool array_random(const lrt_port *port, const int64_t *dim, uint64_t *seed, Array *a);
 /* The bytes of all elements; false when they do not fit. */

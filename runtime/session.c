@@ -15,6 +15,11 @@ static bool fail(lrt_session *s, const char *fmt, ...) {
 
 /* ---- opening ---- */
 
+static bool no_memory(lrt_session *s, int64_t bytes, const char *what) {
+  s->no_memory = true;
+  return fail(s, "there are no %d bytes of memory for %s", bytes, what);
+}
+
 static void *cut(char **at, int64_t n, size_t size) {
   void *here = *at;
   *at += ((size_t)n * size + 15) / 16 * 16;
@@ -45,7 +50,7 @@ bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int
   static char nowhere[1];
   s->tables_size = cut_tables(s, nowhere);
   s->tables = os_memory(s->tables_size);
-  if (!s->tables || !(s->pool = pool_open(threads))) return fail(s, "no memory");
+  if (!s->tables || !(s->pool = pool_open(threads))) return no_memory(s, (int64_t)s->tables_size, "its tables and threads");
   cut_tables(s, s->tables);
   for (int64_t i = 0; i < p->n_symbols; i++) s->symbol[i] = -1;
   return true;
@@ -124,7 +129,7 @@ static bool make_arena(lrt_session *s) {
     os_release(s->arena, s->arena_size);
     s->arena_size = 0;
     s->arena = os_memory((size_t)total);
-    if (!s->arena) return fail(s, "there are no %d bytes of memory for the intermediate results", total);
+    if (!s->arena) return no_memory(s, total, "the intermediate results");
     s->arena_size = (size_t)total;
   }
   return true;

@@ -25,6 +25,7 @@ typedef struct lrt_session {
   uint8_t *arena;
   size_t arena_size;
   char error[512]; /* what went wrong */
+  bool no_memory;  /* it is for want of memory */
 } lrt_session;
 
 /* Each is false after writing what is wrong. */

@@ -25,6 +25,7 @@ typedef struct Program {
   bool random, info, check, help, runs; /* runs: the processor has what the level needs */
   const uint8_t *weights;
   lrt_session session;
+  TextOut *out; /* what is asked for; messages go to the standard error stream */
 } Program;
 
 static int complain(const Program *p, int status, const char *fmt, ...) {
@@ -37,46 +38,50 @@ static int complain(const Program *p, int status, const char *fmt, ...) {
   return status;
 }
 
+static int session_failed(const Program *p) {
+  return complain(p, p->session.no_memory ? NO_RESOURCE : BAD_INPUT, "%s", p->session.error);
+}
+
 /* ---- words about the program ---- */
 
 /* A size as it was written: a number, a symbol, or else an expression that is not spelled out. */
 static void print_dim(const Program *p, int64_t at) {
   const int64_t *words = p->data->words;
   int64_t symbol = size_symbol(words, at);
-  if (symbol >= 0) text_print(1, "%s", p->data->symbol[symbol].name);
-  else if ((words[at] & 15) == LRT_NUMBER && words[at + 1] == LRT_END) text_print(1, "%d", words[at] >> 4);
-  else text_print(1, "...");
+  if (symbol >= 0) text_put(p->out, "%s", p->data->symbol[symbol].name);
+  else if ((words[at] & 15) == LRT_NUMBER && words[at + 1] == LRT_END) text_put(p->out, "%d", words[at] >> 4);
+  else text_put(p->out, "...");
 }
 
 static void print_port(const Program *p, const char *start, const lrt_port *port) {
-  text_print(1, "%s%s: %s[", start, port->name, array_dtype_name(port->dtype));
+  text_put(p->out, "%s%s: %s[", start, port->name, array_dtype_name(port->dtype));
   for (int64_t i = 0; i < port->rank; i++) {
-    if (i) text_print(1, ",");
+    if (i) text_put(p->out, ",");
     print_dim(p, port->dim[i]);
   }
-  text_print(1, "]\n");
+  text_put(p->out, "]\n");
 }
 
 static void print_ports(const Program *p) {
   const lrt_program *d = p->data;
-  text_print(1, "inputs:\n");
+  text_put(p->out, "inputs:\n");
   for (int64_t i = 0; i < d->n_inputs; i++) print_port(p, "  ", &d->input[i]);
-  text_print(1, "outputs:\n");
+  text_put(p->out, "outputs:\n");
   for (int64_t i = 0; i < d->n_outputs; i++) print_port(p, "  ", &d->output[i]);
   for (int64_t i = 0; i < d->n_symbols; i++) {
-    text_print(1, "%s  %s", i ? "" : "sizes:\n", d->symbol[i].name);
-    if (d->symbol[i].capacity >= 0) text_print(1, ", %d at most", d->symbol[i].capacity);
-    text_print(1, "\n");
+    text_put(p->out, "%s  %s", i ? "" : "sizes:\n", d->symbol[i].name);
+    if (d->symbol[i].capacity >= 0) text_put(p->out, ", %d at most", d->symbol[i].capacity);
+    text_put(p->out, "\n");
   }
 }
 
 static int print_help(const Program *p) {
-  text_print(1, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->model->name);
-  text_print(1, "usage: %s", p->name);
-  for (int64_t i = 0; i < p->data->n_inputs; i++) text_print(1, " --in %s=FILE.npy", p->data->input[i].name);
-  text_print(1, " --out-dir FOLDER\n\n");
+  text_put(p->out, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->model->name);
+  text_put(p->out, "usage: %s", p->name);
+  for (int64_t i = 0; i < p->data->n_inputs; i++) text_put(p->out, " --in %s=FILE.npy", p->data->input[i].name);
+  text_put(p->out, " --out-dir FOLDER\n\n");
   print_ports(p);
-  text_print(1, "\noptions:\n"
+  text_put(p->out, "\noptions:\n"
                 "  -i, --in NAME=FILE.npy   read an input\n"
                 "  -o, --out-dir FOLDER     write each output there, as NAME.npy\n"
                 "  -t, --threads N          run on N threads (else as many as there are processors for it)\n"
@@ -93,10 +98,10 @@ static int print_help(const Program *p) {
 }
 
 static int print_info(const Program *p) {
-  text_print(1, "model:   %s\nmade by: %s\nlevels: ", p->model->name, p->model->made_by);
-  for (int64_t i = 0; i < p->model->n_levels; i++) text_print(1, " %s", p->model->level[i].level);
-  text_print(1, "\n");
-  text_print(1, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
+  text_put(p->out, "model:   %s\nmade by: %s\nlevels: ", p->model->name, p->model->made_by);
+  for (int64_t i = 0; i < p->model->n_levels; i++) text_put(p->out, " %s", p->model->level[i].level);
+  text_put(p->out, "\n");
+  text_put(p->out, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
   print_ports(p);
   return DONE;
 }
@@ -227,13 +232,13 @@ static int find_weights(Program *p, const lrt_image *image) {
 
 static int check_weights(const Program *p) {
   uint64_t size = (uint64_t)p->model->weights_size;
-  if (!size) return text_print(1, "there are no weights\n"), DONE;
+  if (!size) return text_put(p->out, "there are no weights\n"), DONE;
   const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + size);
   lrt_hash h = {0};
   lrt_hash_words(&h, (const uint64_t *)(const void *)p->weights, size / 8);
   if (lrt_hash_end(&h) != end->hash)
     return complain(p, BAD_INPUT, "the weights are damaged: their hash is %x, and was %x", lrt_hash_end(&h), end->hash);
-  text_print(1, "the weights are whole: %d bytes, hash %x\n", (int64_t)size, end->hash);
+  text_put(p->out, "the weights are whole: %d bytes, hash %x\n", (int64_t)size, end->hash);
   return DONE;
 }
 
@@ -289,10 +294,10 @@ static int read_inputs(Program *p) {
   uint64_t seed = (uint64_t)p->seed;
   for (int64_t i = 0; i < p->data->n_inputs; i++) {
     Array a;
-    char why[256];
+    ArrayError why = {0};
     int one = DONE;
     if (p->file[i]) {
-      if (!array_read(p->file[i], &p->data->input[i], &a, why, sizeof why)) one = complain(p, BAD_INPUT, "%s: %s", p->file[i], why);
+      if (!array_read(p->file[i], &p->data->input[i], &a, &why)) one = complain(p, why.resource ? NO_RESOURCE : BAD_INPUT, "%s: %s", p->file[i], why.text);
     } else if (p->random) {
       one = make_up(p, i, &seed, &a);
     } else {
@@ -311,14 +316,14 @@ static void file_name(const char *name, char *out, size_t size) {
     if (out[i] == '/' || (unsigned char)out[i] < 32 || (i == 0 && out[i] == '.')) out[i] = '_';
 }
 
-static void show(const char *name, const Array *a) {
+static void show(const Program *p, const char *name, const Array *a) {
   int64_t count, bytes;
-  text_print(1, "%s: %s[", name, array_dtype_name(a->dtype));
-  for (int64_t i = 0; i < a->rank; i++) text_print(1, "%s%d", i ? "," : "", a->dim[i]);
-  text_print(1, "]");
+  text_put(p->out, "%s: %s[", name, array_dtype_name(a->dtype));
+  for (int64_t i = 0; i < a->rank; i++) text_put(p->out, "%s%d", i ? "," : "", a->dim[i]);
+  text_put(p->out, "]");
   if (array_bytes(a, &count, &bytes))
-    for (int64_t i = 0; i < count && i < 6; i++) text_print(1, "%s%g", i ? " " : " = ", array_number(a, i));
-  text_print(1, count > 6 ? " ...\n" : "\n");
+    for (int64_t i = 0; i < count && i < 6; i++) text_put(p->out, "%s%g", i ? " " : " = ", array_number(a, i));
+  text_put(p->out, count > 6 ? " ...\n" : "\n");
 }
 
 static int write_outputs(Program *p) {
@@ -326,15 +331,16 @@ static int write_outputs(Program *p) {
   for (int64_t i = 0; i < p->data->n_outputs; i++) {
     const lrt_port *port = &p->data->output[i];
     Array a = {.dtype = port->dtype, .rank = port->rank};
-    char name[256], path[4096], why[256];
-    if (!session_output(&p->session, i, a.dim, &a.data)) return complain(p, BAD_INPUT, "%s", p->session.error);
+    ArrayError why = {0};
+    char name[256], path[4096];
+    if (!session_output(&p->session, i, a.dim, &a.data)) return session_failed(p);
     if (!p->folder) {
-      show(port->name, &a);
+      show(p, port->name, &a);
       continue;
     }
     file_name(port->name, name, sizeof name);
     text_format(path, sizeof path, "%s/%s.npy", p->folder, name);
-    if (!array_write(path, &a, why, sizeof why)) return complain(p, NO_RESOURCE, "%s: %s", path, why);
+    if (!array_write(path, &a, &why)) return complain(p, NO_RESOURCE, "%s: %s", path, why.text);
   }
   return DONE;
 }
@@ -343,7 +349,7 @@ static int run(Program *p) {
   int64_t least = INT64_MAX, sum = 0;
   for (int64_t i = 0; i < p->repeat; i++) {
     int64_t start = os_now();
-    if (!session_run(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
+    if (!session_run(&p->session)) return session_failed(p);
     int64_t took = os_now() - start;
     if (took < least) least = took;
     sum += took;
@@ -356,10 +362,10 @@ static int run(Program *p) {
 
 static int run_model(Program *p) {
   int64_t threads = p->threads ? p->threads : os_processors();
-  if (!session_open(&p->session, p->data, p->weights, threads)) return complain(p, NO_RESOURCE, "%s", p->session.error);
+  if (!session_open(&p->session, p->data, p->weights, threads)) return session_failed(p);
   int status = read_inputs(p);
   if (status != DONE) return status;
-  if (!session_prepare(&p->session)) return complain(p, BAD_INPUT, "%s", p->session.error);
+  if (!session_prepare(&p->session)) return session_failed(p);
   if (p->repeat > 1) {
     int64_t arena, least_arena;
     session_memory(&p->session, &arena, &least_arena);
@@ -369,16 +375,23 @@ static int run_model(Program *p) {
   return status == DONE ? write_outputs(p) : status;
 }
 
-int lrt_main(int argc, char **argv, const lrt_image *image) {
-  Program p = {.model = &lrt_model_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1};
-  if (p.model->version != LRT_VERSION) return complain(&p, BAD_INPUT, "the program and its runtime are of different versions");
-  p.cpu = level_asked(argc, argv);
-  choose_level(&p);
-  int status = find_weights(&p, image);
-  if (status == DONE) status = read_words(&p, argc, argv);
+static int run_program(Program *p, int argc, char **argv, const lrt_image *image) {
+  if (p->model->version != LRT_VERSION) return complain(p, BAD_INPUT, "the program and its runtime are of different versions");
+  p->cpu = level_asked(argc, argv);
+  choose_level(p);
+  int status = find_weights(p, image);
+  if (status == DONE) status = read_words(p, argc, argv);
   if (status != DONE) return status;
-  if (p.help) return print_help(&p);
-  if (p.info) return print_info(&p);
-  if (p.check) return check_weights(&p);
-  return p.runs ? run_model(&p) : explain_level(&p);
+  if (p->help) return print_help(p);
+  if (p->info) return print_info(p);
+  if (p->check) return check_weights(p);
+  return p->runs ? run_model(p) : explain_level(p);
+}
+
+int lrt_main(int argc, char **argv, const lrt_image *image) {
+  TextOut out = {.stream = 1};
+  Program p = {.model = &lrt_model_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1, .out = &out};
+  int status = run_program(&p, argc, argv, image);
+  if (!text_flush(&out) && status == DONE) status = complain(&p, NO_RESOURCE, "cannot write to standard output: is the disk full?");
+  return status;
 }

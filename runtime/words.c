@@ -111,3 +111,18 @@ void text_print(int stream, const char *fmt, ...) {
   va_end(ap);
   os_write(stream, line, n);
 }
+
+bool text_flush(TextOut *o) {
+  if (o->n && !os_write(o->stream, o->at, o->n)) o->failed = true;
+  o->n = 0;
+  return !o->failed;
+}
+
+void text_put(TextOut *o, const char *fmt, ...) {
+  enum { LONGEST = sizeof o->at / 2 };
+  va_list ap;
+  if (o->n > sizeof o->at - LONGEST) text_flush(o);
+  va_start(ap, fmt);
+  o->n += text_format_list(o->at + o->n, LONGEST, fmt, ap);
+  va_end(ap);
+}

@@ -19,7 +19,18 @@ size_t text_format_list(char *out, size_t size, const char *fmt, va_list ap);
 /* The decimal number at s, and what follows it; NULL where there is none that fits. */
 const char *text_number(const char *s, int64_t *out);
 
-/* To the standard streams: 1 or 2. */
+/* To a stream, at once. */
 void text_print(int stream, const char *fmt, ...);
+
+/* To a stream, a buffer at a time; what cannot be written is remembered until text_flush() says so. */
+typedef struct TextOut {
+  int stream;
+  bool failed;
+  size_t n;
+  char at[4096];
+} TextOut;
+
+void text_put(TextOut *o, const char *fmt, ...);
+bool text_flush(TextOut *o);
 
 #endif
