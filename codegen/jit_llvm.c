@@ -70,11 +70,14 @@ Jit *jit_new(LlvmModule *m) {
   return j;
 }
 
-lrt_kernel *jit_kernel(Jit *j, const char *name) {
+static uintptr_t address(Jit *j, const char *name) {
   LLVMOrcExecutorAddress at;
   must(LLVMOrcLLJITLookup(j->jit, &at, name));
-  return (lrt_kernel *)(uintptr_t)at;
+  return (uintptr_t)at;
 }
+
+lrt_kernel *jit_kernel(Jit *j, const char *name) { return (lrt_kernel *)address(j, name); }
+void *jit_symbol(Jit *j, const char *name) { return (void *)address(j, name); }
 
 void jit_free(Jit *j) {
   if (!j) return;

@@ -13,6 +13,8 @@ const Target *jit_host_target(void);
 /* Loads the module's object file. A symbol that nothing gives is a bug of ours, here as in a linked program. */
 Jit *jit_new(LlvmModule *m);
 lrt_kernel *jit_kernel(Jit *j, const char *name);
+/* Whatever else has a name. */
+void *jit_symbol(Jit *j, const char *name);
 void jit_free(Jit *j);
 
 #endif

@@ -1,41 +1,41 @@
-/* roofline.h -- what this machine can do at most, and how a kernel compares, measured in the same minute. */
+/* roofline.h -- what this machine can do at most: loops that are kernels, so that they run on the pool as programs do. */
 #ifndef LATHE_ROOFLINE_H
 #define LATHE_ROOFLINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "runtime/pool.h"
 
-/* One slice of work of some milliseconds; returns how much was done a second. */
-typedef double Slice(void *ctx);
+/* PEAK(name, unit, amount): what one group does, in operations (a fused multiply-add is two) or in bytes.
+ *   fma   f32 from registers alone        int8  u8 x s8 dot products of four
+ *   bf16  dot products of two             read  from memory, in one stream a thread
+ *   copy  from memory to memory: bytes read plus bytes written */
+#define PEAKS(P) P(fma, "GFLOP/s") P(bf16, "GFLOP/s") P(int8, "GOP/s") P(read, "GB/s") P(copy, "GB/s")
 
-typedef struct Ratio {
-  double median, p10, p90; /* of kernel over roofline, pair by pair */
-  double roof;             /* the roofline's own rate, the median */
-} Ratio;
+typedef enum Peak {
+#define PEAK(name, unit) PEAK_##name,
+  PEAKS(PEAK)
+#undef PEAK
+  PEAK_count
+} Peak;
 
-enum { ROOFLINE_PAIRS = 100 };
+const char *peak_name(Peak p);
+const char *peak_unit(Peak p);
+/* Does this machine have the instruction. */
+bool peak_here(Peak p);
 
-/* Runs kernel and roofline in turn, ROOFLINE_PAIRS times. */
-Ratio roofline_compare(Slice *kernel, void *kernel_ctx, Slice *roof, void *roof_ctx);
-
-/* Seconds of this thread's own time: a slice that is interrupted is not longer for it. */
-double roofline_now(void);
-
-/* Bytes of the last cache, and memory of at least 4 times as many, filled with what no cache can guess, in huge pages. */
-int64_t roofline_last_cache(void);
+/* Memory of at least four times the last cache, filled with what no cache can guess, in huge pages where the system
+ * gives them; the programs' weights and inputs lie in such memory, too. */
+size_t roofline_bytes(void);
 void *roofline_memory(size_t bytes);
 void roofline_release(void *p, size_t bytes);
 
-/* Can this machine run the loops below (AVX-512). */
-bool roofline_here(void);
-/* Operations a second, two a fused multiply-add, from registers alone. ctx: unused. */
-double roofline_fma(void *ctx);
-/* Bytes a second read from memory, in one stream. */
-typedef struct Span {
-  const void *at;
-  size_t bytes;
-} Span;
-double roofline_read(void *span);
+typedef struct Roofline {
+  Peak peak;
+  lrt_pool *pool;
+  char *memory; /* of roofline_bytes(); read and copy alone */
+} Roofline;
+
+/* Operations or bytes of one run, and the run: some hundred microseconds to some milliseconds of one thread. */
+double roofline_amount(const Roofline *r);
+void roofline_run(const Roofline *r);
 
 #endif
