@@ -6,10 +6,11 @@
 
 /* ---- nodes ---- */
 
-/* Does it do more than give results? A node with regions does what the nodes in them do. */
+/* Is it there for more than its results? A prefetch has none. A node with regions does what the nodes in them do. */
 static bool has_effect(const Node *n) {
   Effect e = op_info(n->op)->effect;
   if (op_is_terminator(n->op) || e == EFFECT_WRITE || e == EFFECT_SYNC) return true;
+  if (n->n_out == 0 && n->n_regions == 0) return true;
   for (int i = 0; i < n->n_regions; i++)
     for (const Node *inner = n->region[i]->first; inner; inner = inner->next)
       if (!op_is_terminator(inner->op) && has_effect(inner)) return true;

@@ -105,6 +105,9 @@ Value *kernel_narrow(Kernel *k, Value *x, Dtype to);
 /* The type in which an op on floats computes: f64 where an operand is that, else f32. */
 Dtype kernel_float(const Node *n);
 
+/* e^x for x <= 0, on f32, scalars and vectors alike; -0 where it would be less than 2^-125, and NaN for NaN. */
+Value *kernel_exp_below(Kernel *k, bool fma, Value *x);
+
 /* ---- loops (kernel_loop.c) ---- */
 
 /* x[0] op x[1] op ... for `count` of them, in type t: add, mul, max, min, and, or. The order is fixed by the count alone:

@@ -113,6 +113,64 @@ Value *kb_memory(Builder *b, Dtype t, int64_t elements) {
   return build(b, OP_workgroup_memory, 1, 0, NULL, 2, attr);
 }
 
+/* ---- vectors ---- */
+
+enum { MAX_TRANSPOSE = 16 };
+
+Value *kb_splat(Builder *b, Value *x, int64_t lanes) {
+  return lanes == 1 ? x : build(b, OP_splat, 1, INS(x), ATTRS(at_i(splat, lanes, lanes)));
+}
+
+Value *kb_load_lanes(Builder *b, Value *memory, Value *i, int64_t lanes) {
+  return build(b, OP_load, 1, INS(memory, i), ATTRS(at_i(load, lanes, lanes)));
+}
+
+static Value *shuffle(Builder *b, Value *x, Value *y, int lanes, const int64_t *from) {
+  int64_t *at = ARENA_ARRAY(b->module->arena, int64_t, lanes);
+  memcpy(at, from, (size_t)lanes * sizeof *at);
+  return build(b, OP_shuffle, 1, INS(x, y), ATTRS(at_ints(shuffle, lanes, lanes, at)));
+}
+
+/* In each four lanes the same: 0 to 3 are x's, 4 to 7 y's. */
+static Value *mix_fours(Builder *b, Value *x, Value *y, int lanes, const int64_t four[4]) {
+  int64_t from[MAX_TRANSPOSE];
+  for (int i = 0; i < lanes; i++) from[i] = i / 4 * 4 + four[i % 4] % 4 + (four[i % 4] < 4 ? 0 : lanes);
+  return shuffle(b, x, y, lanes, from);
+}
+
+/* Every second four of x, then of y. */
+static Value *part_fours(Builder *b, Value *x, Value *y, int lanes, int odd) {
+  int64_t from[MAX_TRANSPOSE];
+  for (int i = 0; i < lanes; i++) from[i] = (i / 4 * 2 + odd) * 4 + i % 4;
+  return shuffle(b, x, y, lanes, from);
+}
+
+/* Squares of four by four at first, and then the squares: x86 has both steps as one instruction each. */
+void kb_transpose(Builder *b, Value **v, int lanes) {
+  static const int64_t low[] = {0, 4, 1, 5}, high[] = {2, 6, 3, 7}, left[] = {0, 1, 4, 5}, right[] = {2, 3, 6, 7};
+  int fours = lanes / 4;
+  Value *t[MAX_TRANSPOSE];
+  ensure(lanes % 4 == 0 && lanes <= MAX_TRANSPOSE);
+  for (int i = 0; i < lanes; i += 4) {
+    Value *a = mix_fours(b, v[i], v[i + 1], lanes, low), *c = mix_fours(b, v[i], v[i + 1], lanes, high);
+    Value *d = mix_fours(b, v[i + 2], v[i + 3], lanes, low), *e = mix_fours(b, v[i + 2], v[i + 3], lanes, high);
+    v[i] = mix_fours(b, a, d, lanes, left), v[i + 1] = mix_fours(b, a, d, lanes, right);
+    v[i + 2] = mix_fours(b, c, e, lanes, left), v[i + 3] = mix_fours(b, c, e, lanes, right);
+  }
+  for (int done = 1; done < fours; done *= 2) {
+    for (int i = 0; i < fours; i += 2)
+      for (int c = 0; c < 4; c++)
+        for (int odd = 0; odd < 2; odd++)
+          t[(i / 2 + odd * fours / 2) * 4 + c] = part_fours(b, v[i * 4 + c], v[(i + 1) * 4 + c], lanes, odd);
+    memcpy(v, t, (size_t)lanes * sizeof *v);
+  }
+}
+
+Value *kb_multiply_add(Builder *b, bool fma, Value *x, Value *y, Value *z) {
+  if (fma) return build(b, OP_fma, 1, INS(x, y, z), NO_ATTRS);
+  return build_binary(b, OP_add, build_binary(b, OP_mul, x, y), z);
+}
+
 /* ---- control ---- */
 
 static void yield(Builder *b, int n, Value *const *value) { build(b, OP_yield, 0, n, value, NO_ATTRS); }

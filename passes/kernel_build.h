@@ -40,6 +40,16 @@ void kb_store(Builder *b, Value *memory, Value *i, Value *x);
 /* Memory of the workgroup; to be asked for before any loop begins. */
 Value *kb_memory(Builder *b, Dtype t, int64_t elements);
 
+/* ---- vectors ---- */
+
+/* Of one lane: scalars. */
+Value *kb_splat(Builder *b, Value *x, int64_t lanes);
+Value *kb_load_lanes(Builder *b, Value *memory, Value *i, int64_t lanes);
+/* v[i][j] becomes v[j][i], for 4, 8 or 16 vectors of as many lanes. */
+void kb_transpose(Builder *b, Value **v, int lanes);
+/* x*y + z, rounded once where the target has it. */
+Value *kb_multiply_add(Builder *b, bool fma, Value *x, Value *y, Value *z);
+
 /* ---- control ---- */
 
 /* for (i = from; i < to; i += step, or 1): between begin and end, nodes go to the body, whose counter and carried values are the

@@ -1,6 +1,6 @@
 /* lower_attention.c -- how attention is lowered: by softmax, block of keys by block, and by a linear recurrence. */
 #include "ir/fatal.h"
-#include "passes/lower.h"
+#include "passes/attention.h"
 
 /* ---- softmax attention ----
  *
@@ -25,30 +25,35 @@ static Value *zero(Kernel *k) { return kb_index(&k->b, 0); }
 static Value *binary(Kernel *k, Op op, Value *x, Value *y) { return build_binary(&k->b, op, x, y); }
 static Value *lowest(Kernel *k, Dtype t) { return kb_float(&k->b, t, -INFINITY); }
 
+Type attention_scores_type(Kernel *k, const Node *n) {
+  Type q = node_in(n, 0)->type;
+  return type_tensor(k->module->types, DT_f32, 4, (Dim[]){q->dim[0], q->dim[1], q->dim[2], node_in(n, 1)->type->dim[2]});
+}
+
 /* A number of an integer operand that is there for each sequence, or once for all. */
-static Value *per_sequence(Kernel *k, const Attention *a, int operand) {
-  const Value *v = node_in(a->node, operand);
-  Value *at = kernel_broadcast_place(k, v->type->dim[0], a->scores_type->dim[0], a->b);
+static Value *per_sequence(Kernel *k, const Node *n, int operand, Value *b) {
+  const Value *v = node_in(n, operand);
+  Value *at = kernel_broadcast_place(k, v->type->dim[0], node_in(n, 0)->type->dim[0], b);
   return kb_cast(&k->b, kernel_pull(k, v, &at), DT_i64);
 }
 
 static Value *int64(Kernel *k, int64_t v) { return kb_int(&k->b, DT_i64, v); }
 
 /* Positions are far from overflow unless the operands are absurd: those are clamped. */
-static void visible_keys(Kernel *k, Attention *a) {
-  const Node *n = a->node;
+void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value **first, Value **end) {
   const int64_t far = INT64_MAX / 4, window = node_int(n, attention, window), ahead = node_int(n, attention, ahead);
-  Value *keys = kb_cast(&k->b, kernel_size(k, a->scores_type->dim[3]), DT_i64), *from = int64(k, 0), *to = keys;
-  Value *at = kb_cast(&k->b, a->i, DT_i64);
-  if (node_in(n, 4)) to = binary(k, OP_min, to, per_sequence(k, a, 4));
-  if (node_in(n, 5))
-    at = binary(k, OP_add, at,
-                binary(k, OP_max, binary(k, OP_min, per_sequence(k, a, 5), int64(k, far)), int64(k, -far)));
+  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(n, 1)->type->dim[2]), DT_i64), *from = int64(k, 0), *to = keys;
+  Value *at = kb_cast(&k->b, i, DT_i64);
+  if (node_in(n, 4)) to = binary(k, OP_min, to, per_sequence(k, n, 4, b));
+  if (node_in(n, 5)) {
+    Value *offset = binary(k, OP_max, binary(k, OP_min, per_sequence(k, n, 5, b), int64(k, far)), int64(k, -far));
+    at = binary(k, OP_add, at, offset);
+  }
   if (node_bool(n, attention, causal)) to = binary(k, OP_min, to, binary(k, OP_add, at, int64(k, 1)));
   if (ahead >= 0 && ahead < far) to = binary(k, OP_min, to, binary(k, OP_add, at, int64(k, ahead + 1)));
   if (window > 0 && window < far) from = binary(k, OP_max, from, binary(k, OP_add, at, int64(k, 1 - window)));
-  a->from = kb_cast(&k->b, binary(k, OP_min, from, keys), DT_index);
-  a->to = kb_cast(&k->b, binary(k, OP_max, to, int64(k, 0)), DT_index);
+  *first = kb_cast(&k->b, binary(k, OP_min, from, keys), DT_index);
+  *end = kb_cast(&k->b, binary(k, OP_max, to, int64(k, 0)), DT_index);
 }
 
 typedef struct Dot {
@@ -64,18 +69,18 @@ static Value *dot_term(Kernel *k, void *ctx, Value *i) {
   return binary(k, OP_mul, kb_cast(&k->b, q, a->t), kb_cast(&k->b, key, a->t));
 }
 
-static Value *scale_of(Kernel *k, const Attention *a) {
-  double scale = node_float(a->node, attention, scale);
-  if (scale != 0) return kb_float(&k->b, a->t, scale);
-  Value *d = kb_cast(&k->b, kernel_size(k, node_in(a->node, 0)->type->dim[3]), a->t);
-  return binary(k, OP_div, kb_float(&k->b, a->t, 1), build_unary(&k->b, OP_sqrt, d));
+Value *attention_scale(Kernel *k, const Node *n, Dtype t) {
+  double scale = node_float(n, attention, scale);
+  if (scale != 0) return kb_float(&k->b, t, scale);
+  Value *d = kb_cast(&k->b, kernel_size(k, node_in(n, 0)->type->dim[3]), t);
+  return binary(k, OP_div, kb_float(&k->b, t, 1), build_unary(&k->b, OP_sqrt, d));
 }
 
 static Value *scaled_dot(Kernel *k, const Attention *a, Value *key) {
   Dot d = {a, key};
   double cap = node_float(a->node, attention, softcap);
   Value *x = kernel_fold(k, OP_add, a->t, kernel_size(k, node_in(a->node, 0)->type->dim[3]), dot_term, &d);
-  x = binary(k, OP_mul, x, scale_of(k, a));
+  x = binary(k, OP_mul, x, attention_scale(k, a->node, a->t));
   if (cap == 0) return x;
   Value *c = kb_float(&k->b, a->t, cap);
   return binary(k, OP_mul, c, build_unary(&k->b, OP_tanh, binary(k, OP_div, x, c)));
@@ -184,17 +189,17 @@ static void store_row(Kernel *k, const Attention *a, Value *divisor) {
 /* Rows of v that are long, or of no known length, are cut, and the scores computed again for each piece. */
 bool lower_attention(Kernel *k, const Node *n) {
   Type q = node_in(n, 0)->type, key = node_in(n, 1)->type, out = n->out[0]->type;
-  Attention a = {.node = n, .t = kernel_float(n)};
+  Attention a = {.node = n, .t = kernel_float(n), .scores_type = attention_scores_type(k, n)};
+  if (lower_attention_tiles(k, n)) return true;
   Value *index[4], *e = kernel_size(k, out->dim[3]);
   int64_t size;
   if (!kb_known(e, &size) || size > WIDTH) size = WIDTH;
   a.scores = kb_memory(&k->b, a.t, KEYS);
   a.sums = kb_memory(&k->b, a.t, size > 0 ? size : 1);
-  a.scores_type = type_tensor(k->module->types, a.t, 4, (Dim[]){q->dim[0], q->dim[1], q->dim[2], key->dim[2]});
   kernel_spread(k, out, 3, 4, index);
   a.b = index[0], a.h = index[1], a.i = index[2];
   a.g = kb_div(&k->b, a.h, kb_div(&k->b, kernel_size(k, q->dim[1]), kernel_size(k, key->dim[1])));
-  visible_keys(k, &a);
+  attention_visible_keys(k, n, a.b, a.i, &a.from, &a.to);
   KernelFor f = kb_for_step(&k->b, zero(k), e, WIDTH, 0, NULL);
   a.first = f.i;
   a.width = kb_min(&k->b, kb_sub(&k->b, e, f.i), kb_index(&k->b, WIDTH));

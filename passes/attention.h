@@ -1,0 +1,19 @@
+/* attention.h -- what the ways of lowering attention share: row by row, and in tiles. */
+#ifndef LATHE_ATTENTION_H
+#define LATHE_ATTENTION_H
+
+#include "passes/lower.h"
+
+/* [b, h, s, t]: what the bias broadcasts to, and where lengths and offsets find their sequences. */
+Type attention_scores_type(Kernel *k, const Node *n);
+
+/* The keys [*from, *to) that lengths, causality and window let row i of sequence b see. `from` may be past `to`. */
+void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value **from, Value **to);
+
+/* What scores are multiplied by, as a number of type t. */
+Value *attention_scale(Kernel *k, const Node *n, Dtype t);
+
+/* The whole kernel in tiles of vectors; false, with nothing written, where the target or the types have none. */
+bool lower_attention_tiles(Kernel *k, const Node *n);
+
+#endif

@@ -1,0 +1,705 @@
+/* lower_attention_tiles.c -- softmax attention in blocks of queries and keys, on vectors.
+ *
+ * A workgroup takes some rows of the result that read the same keys and values: the queries of all heads that share them,
+ * query by query. Keys are taken in blocks of KEYS that lie where their numbers say. A block has scores, a largest one, weights
+ * e^(score - largest), their sum, and the values' sum by these weights; all of it is then added to what the part of PART
+ * keys has so far, both rescaled to the larger of the two largest; and so are the parts. Each number is made in an order
+ * that only the key's number and the element's give:
+ *
+ *   score    one chain of multiply-adds along the head, from its first element on
+ *   weights  added up as kernel_fold does: key i goes to sum i mod 8, these are added by halves
+ *   values   one chain of multiply-adds along the block's keys
+ *
+ * so that a row comes out the same to the bit among many rows, where vectors run along rows, and among few, where they
+ * run along keys. Keys that a row does not see weigh -0, which changes no sum. */
+#include "ir/fatal.h"
+#include "passes/attention.h"
+
+enum { KEYS = 128, PART = 1024, ROWS = 96, WAYS = 8, KEY_TILE = 8, ROW_TILE = 6, FEW = 8, AHEAD = 4096, TURNS_AHEAD = 1 };
+enum { MAX_VECTORS = 64, MAX_ROW_VECTORS = 3, MAX_TURNED = 16 };
+
+/* What has been summed of some keys: for each row the largest score, the weights' sum, and the values'. */
+typedef struct Sums {
+  Value *most, *weight; /* memory: [pad] */
+  Value *value;         /* memory: [rows, e]; NULL in registers */
+} Sums;
+
+typedef struct Tiles {
+  const Node *node;
+  Type scores_type;
+  int64_t lanes, d, e, share;
+  int64_t rows, pad; /* of a workgroup, at most; and that filled up to whole vectors */
+  bool fma, few, ends, begins, parts; /* are there keys past a row's last, before its first; several parts */
+  Value *b, *g, *first, *count; /* sequence, head of keys, the workgroup's first row, and how many it has */
+  Value *keys;                  /* t */
+  Value *k, *v, *k_base, *v_base; /* memory of keys and values, and where this head's begin */
+  Value *queries; /* memory: [d, pad], or of few rows [rows, d] */
+  Value *scores;  /* memory: [KEYS, pad], or of few rows [rows, KEYS] */
+  Value *staged;  /* memory: [KEY_TILE, d]: keys that are not f32; or NULL */
+  Value *bias;    /* memory: [KEY_TILE, pad], or of few rows [rows, KEYS]; or NULL */
+  Value *from, *to;   /* memory: [pad], i32: the keys that a row sees; NULL where that is all */
+  Value *keep, *take; /* memory: [pad]: what sums so far and new ones are multiplied by */
+  Value *low, *high;  /* the keys that some row sees */
+  Value *scale;
+  Sums block, part, total; /* of total, nothing where there is one part and no sink */
+} Tiles;
+
+static Value *num(Kernel *k, int64_t v) { return kb_index(&k->b, v); }
+static Value *real(Kernel *k, double v) { return kb_float(&k->b, DT_f32, v); }
+static Value *add(Kernel *k, Value *x, Value *y) { return kb_add(&k->b, x, y); }
+static Value *times(Kernel *k, Value *x, int64_t y) { return kb_mul(&k->b, x, num(k, y)); }
+static Value *binary(Kernel *k, Op op, Value *x, Value *y) { return build_binary(&k->b, op, x, y); }
+static Value *splat(Kernel *k, const Tiles *t, Value *x) { return kb_splat(&k->b, x, t->lanes); }
+static Value *load(Kernel *k, const Tiles *t, Value *memory, Value *at) { return kb_load_lanes(&k->b, memory, at, t->lanes); }
+static void store(Kernel *k, Value *memory, Value *at, Value *x) { kb_store(&k->b, memory, at, x); }
+static Value *lowest(Kernel *k, const Tiles *t) { return splat(k, t, real(k, -INFINITY)); }
+static Value *fma3(Kernel *k, const Tiles *t, Value *x, Value *y, Value *z) {
+  return kb_multiply_add(&k->b, t->fma, x, y, z);
+}
+
+static Value *group_id(Kernel *k, int axis) {
+  return build(&k->b, OP_group_id, 1, 0, NULL, ATTRS(at_i(group_id, axis, axis)));
+}
+
+static Value *extract(Kernel *k, Value *v, int64_t lane, int64_t lanes) {
+  return build(&k->b, OP_extract, 1, INS(v), ATTRS(at_i(extract, lane, lane), at_i(extract, lanes, lanes)));
+}
+
+/* x where it is larger: unlike `max` it passes over NaN, as the reference does. */
+static Value *larger(Kernel *k, Value *x, Value *than) { return kb_where(&k->b, kb_less(&k->b, than, x), x, than); }
+
+/* The largest score, or 0 where there is none, so that -inf minus it is -inf. */
+static Value *not_lowest(Kernel *k, const Tiles *t, Value *most) {
+  return kb_where(&k->b, kb_equal(&k->b, most, lowest(k, t)), splat(k, t, real(k, 0)), most);
+}
+
+/* ---- rows ---- */
+
+typedef struct Row {
+  Value *i, *h;
+} Row;
+
+/* Row r of the workgroup; what is past the last is the last again. */
+static Row row_at(Kernel *k, const Tiles *t, Value *r) {
+  Value *row = add(k, t->first, kb_min(&k->b, r, kb_sub(&k->b, t->count, num(k, 1)))), *share = num(k, t->share);
+  return (Row){kb_div(&k->b, row, share), add(k, times(k, t->g, t->share), kb_mod(&k->b, row, share))};
+}
+
+static void load_query(Kernel *k, const Tiles *t, Value *r, Row row) {
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), 0, NULL);
+  Value *q = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 0), (Value *[]){t->b, row.h, row.i, f.i}), DT_f32);
+  Value *at = t->few ? add(k, times(k, r, t->d), f.i) : add(k, times(k, f.i, t->pad), r);
+  store(k, t->queries, at, q);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* The queries, what each sees, and what any of them sees. */
+static void load_rows(Kernel *k, Tiles *t) {
+  bool bounds = t->ends || t->begins;
+  Value *start[] = {t->keys, num(k, 0)};
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->few ? t->rows : t->pad), bounds ? 2 : 0, start);
+  Row row = row_at(k, t, f.i);
+  load_query(k, t, f.i, row);
+  if (bounds) {
+    Value *from, *to;
+    attention_visible_keys(k, t->node, t->b, row.i, &from, &to);
+    if (t->from) store(k, t->from, f.i, kb_cast(&k->b, from, DT_i32));
+    if (t->to) store(k, t->to, f.i, kb_cast(&k->b, to, DT_i32));
+    Value *next[] = {kb_min(&k->b, f.carried[0], from), kb_max(&k->b, f.carried[1], to)};
+    kb_for_end(&k->b, &f, 2, next);
+    t->low = kb_max(&k->b, f.out[0], num(k, 0));
+    t->high = f.out[1];
+  } else {
+    kb_for_end(&k->b, &f, 0, NULL);
+    t->low = num(k, 0);
+    t->high = t->keys;
+  }
+}
+
+/* ---- scores ---- */
+
+static bool bias_is_by_row(const Node *n) {
+  Type t = node_in(n, 3)->type;
+  return (t->rank > 1 && !dim_is(t->dim[t->rank - 2], 1)) || (t->rank > 2 && !dim_is(t->dim[t->rank - 3], 1));
+}
+
+/* What is added to a score, of a mask 0 or -inf. Behind the last key it is the last's. */
+static Value *bias_of(Kernel *k, const Tiles *t, Row row, Value *key) {
+  const Value *bias = node_in(t->node, 3);
+  key = kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
+  Value *v = kernel_pull_broadcast(k, bias, t->scores_type, (Value *[]){t->b, row.h, row.i, key});
+  if (bias->type->dtype == DT_bool) return kb_where(&k->b, v, real(k, 0), real(k, -INFINITY));
+  return kb_cast(&k->b, v, DT_f32);
+}
+
+/* From a product to a score: scaled, capped, biased; -inf where the key is not seen, whatever it holds. */
+static Value *finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Value *seen) {
+  double cap = node_float(t->node, attention, softcap);
+  x = binary(k, OP_mul, x, splat(k, t, t->scale));
+  if (cap != 0) {
+    Value *c = splat(k, t, real(k, cap));
+    x = binary(k, OP_mul, c, build_unary(&k->b, OP_tanh, binary(k, OP_div, x, c)));
+  }
+  if (bias) {
+    Value *masked = kb_equal(&k->b, bias, lowest(k, t));
+    x = kb_where(&k->b, masked, lowest(k, t), binary(k, OP_add, x, bias));
+  }
+  return seen ? kb_where(&k->b, seen, x, lowest(k, t)) : x;
+}
+
+/* Where the row of a key begins; behind the last key it is the last's. */
+static Value *key_row(Kernel *k, const Tiles *t, Value *key) {
+  key = kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
+  return add(k, t->k_base, times(k, key, t->d));
+}
+
+/* Few rows wait for memory: it is asked for ahead of time. */
+static void ask_ahead(Kernel *k, Value *memory, Value *at, int64_t ahead) {
+  build(&k->b, OP_prefetch, 0, INS(memory, add(k, at, num(k, ahead))), NO_ATTRS);
+}
+
+/* ---- scores of many rows: a vector is one key's, of several rows ---- */
+
+/* Keys of other types are converted, KEY_TILE at once. */
+static void stage_keys(Kernel *k, const Tiles *t, Value *key) {
+  for (int i = 0; i < KEY_TILE; i++) {
+    Value *row = key_row(k, t, add(k, key, num(k, i)));
+    KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), 0, NULL);
+    Value *x = kb_cast(&k->b, kb_load(&k->b, t->k, add(k, row, f.i)), DT_f32);
+    store(k, t->staged, add(k, f.i, num(k, i * t->d)), x);
+    kb_for_end(&k->b, &f, 0, NULL);
+  }
+}
+
+static void stage_bias(Kernel *k, const Tiles *t, Value *key) {
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->pad), 0, NULL);
+  Row row = row_at(k, t, f.i);
+  for (int i = 0; i < KEY_TILE; i++)
+    store(k, t->bias, add(k, f.i, num(k, i * t->pad)), bias_of(k, t, row, add(k, key, num(k, i))));
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* sum[i * vectors + v] = products of KEY_TILE keys with the queries from row `row` on */
+static void multiply_keys(Kernel *k, const Tiles *t, Value *row, Value *key, int vectors, Value **sum) {
+  int n = KEY_TILE * vectors;
+  Value *from[KEY_TILE], *start[KEY_TILE * MAX_ROW_VECTORS], *next[KEY_TILE * MAX_ROW_VECTORS], *q[MAX_ROW_VECTORS];
+  for (int i = 0; i < KEY_TILE; i++) from[i] = t->staged ? num(k, i * t->d) : key_row(k, t, add(k, key, num(k, i)));
+  for (int i = 0; i < n; i++) start[i] = splat(k, t, real(k, 0));
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), n, start);
+  Value *at = add(k, times(k, f.i, t->pad), row);
+  for (int v = 0; v < vectors; v++) q[v] = load(k, t, t->queries, add(k, at, num(k, v * t->lanes)));
+  for (int i = 0; i < KEY_TILE; i++) {
+    Value *x = splat(k, t, kb_load(&k->b, t->staged ? t->staged : t->k, add(k, from[i], f.i)));
+    for (int v = 0; v < vectors; v++) next[i * vectors + v] = fma3(k, t, x, q[v], f.carried[i * vectors + v]);
+  }
+  kb_for_end(&k->b, &f, n, next);
+  memcpy(sum, f.out, (size_t)n * sizeof *sum);
+}
+
+/* Which of these rows see the key; NULL: all. */
+static Value *rows_that_see(Kernel *k, const Tiles *t, Value *row, Value *key) {
+  Value *number = splat(k, t, kb_cast(&k->b, key, DT_i32)), *seen = NULL;
+  if (t->to) seen = kb_less(&k->b, number, load(k, t, t->to, row));
+  return t->from ? kb_and(&k->b, seen, kb_at_most(&k->b, load(k, t, t->from, row), number)) : seen;
+}
+
+/* The scores of KEY_TILE keys, the first of which is `at` of the block, with some rows. */
+static void score_tile(Kernel *k, const Tiles *t, Value *row, Value *block, Value *at, int vectors) {
+  Value *sum[KEY_TILE * MAX_ROW_VECTORS], *key = add(k, block, at), *one_for_all[KEY_TILE] = {0};
+  multiply_keys(k, t, row, key, vectors, sum);
+  for (int i = 0; i < KEY_TILE && node_in(t->node, 3) && !t->bias; i++)
+    one_for_all[i] = splat(k, t, bias_of(k, t, (Row){num(k, 0), num(k, 0)}, add(k, key, num(k, i))));
+  for (int v = 0; v < vectors; v++) {
+    Value *place = add(k, row, num(k, v * t->lanes)), *most = load(k, t, t->block.most, place);
+    for (int i = 0; i < KEY_TILE; i++) {
+      Value *bias = t->bias ? load(k, t, t->bias, add(k, place, num(k, i * t->pad))) : one_for_all[i];
+      Value *seen = rows_that_see(k, t, place, add(k, key, num(k, i)));
+      Value *score = finish_score(k, t, sum[i * vectors + v], bias, seen);
+      most = larger(k, score, most);
+      store(k, t->scores, add(k, times(k, add(k, at, num(k, i)), t->pad), place), score);
+    }
+    store(k, t->block.most, place, most);
+  }
+}
+
+/* Rows from `from` up to `to`, a number of whole vectors, so many vectors at once; returns where it ends. */
+static Value *score_rows(Kernel *k, const Tiles *t, Value *block, Value *at, Value *from, Value *to, int vectors) {
+  int64_t step = vectors * t->lanes, n;
+  Value *count = kb_div(&k->b, kb_sub(&k->b, to, from), num(k, step)), *end = add(k, from, times(k, count, step));
+  if (kb_known(count, &n) && n == 0) return from;
+  KernelFor f = kb_for_step(&k->b, from, end, step, 0, NULL);
+  score_tile(k, t, f.i, block, at, vectors);
+  kb_for_end(&k->b, &f, 0, NULL);
+  return end;
+}
+
+static Value *whole_vectors(Kernel *k, const Tiles *t) {
+  return times(k, kb_div(&k->b, add(k, t->count, num(k, t->lanes - 1)), num(k, t->lanes)), t->lanes);
+}
+
+/* Keys `from` up to `to` of the block, from a multiple of KEY_TILE on. */
+static void score_block_by_rows(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  Value *rows = whole_vectors(k, t);
+  KernelFor clear = kb_for_step(&k->b, num(k, 0), rows, t->lanes, 0, NULL);
+  store(k, t->block.most, clear.i, lowest(k, t));
+  kb_for_end(&k->b, &clear, 0, NULL);
+  KernelFor f = kb_for_step(&k->b, from, to, KEY_TILE, 0, NULL);
+  Value *key = add(k, block, f.i);
+  if (t->staged) stage_keys(k, t, key);
+  if (t->bias) stage_bias(k, t, key);
+  Value *done = score_rows(k, t, block, f.i, num(k, 0), rows, MAX_ROW_VECTORS);
+  score_rows(k, t, block, f.i, done, rows, 1);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* ---- scores of few rows: a vector is one row's, of several keys ---- */
+
+/* Can keys be turned two elements at once? */
+static bool key_pairs(const Tiles *t) { return dtype_bits(t->k->type->dtype) == 16 && t->d % (2 * t->lanes) == 0; }
+
+/* One of the two 16-bit floats in each lane. */
+static Value *half_of(Kernel *k, Value *pair, int which, Dtype type) {
+  int64_t lanes = pair->type->lanes;
+  Value *shift = kb_splat(&k->b, kb_int(&k->b, DT_u32, 16), lanes);
+  if (type == DT_bf16) { /* the upper half of an f32 */
+    Value *mask = kb_splat(&k->b, kb_int(&k->b, DT_u32, 0xffff0000), lanes);
+    Value *bits = which ? binary(k, OP_and, pair, mask) : binary(k, OP_shl, pair, shift);
+    return build(&k->b, OP_bitcast, 1, INS(bits), ATTRS(at_i(bitcast, to, (int64_t)DT_f32)));
+  }
+  Value *bits = kb_cast(&k->b, which ? binary(k, OP_shr, pair, shift) : pair, DT_u16);
+  Value *half = build(&k->b, OP_bitcast, 1, INS(bits), ATTRS(at_i(bitcast, to, (int64_t)type)));
+  return kb_cast(&k->b, half, DT_f32);
+}
+
+/* 0, 1, 2, .. */
+static Value *lane_numbers(Kernel *k, const Tiles *t) {
+  Value *number[MAX_TURNED];
+  for (int i = 0; i < t->lanes; i++) number[i] = kb_int(&k->b, DT_i32, i);
+  return build(&k->b, OP_pack, 1, (int)t->lanes, number, NO_ATTRS);
+}
+
+/* The largest lane, by halves, passing over NaN. */
+static Value *largest_lane(Kernel *k, Value *v) {
+  for (int64_t half = v->type->lanes / 2; half; half /= 2) v = larger(k, extract(k, v, half, half), extract(k, v, 0, half));
+  return v;
+}
+
+/* The products of `lanes` keys, whose rows begin at from[], with each row: sums that go on from sum[]. What the keys hold from
+ * `at` on is turned so that a vector has one element of each; two 16-bit elements are turned as one. */
+static void multiply_turned(Kernel *k, const Tiles *t, Value *const *from, Value *at, Value **sum) {
+  Dtype type = t->k->type->dtype;
+  int64_t n = t->lanes, both = key_pairs(t) ? 2 : 1;
+  Value *v[MAX_TURNED];
+  for (int i = 0; i < n; i++) {
+    Value *place = add(k, from[i], at);
+    ask_ahead(k, t->k, place, TURNS_AHEAD * t->lanes * t->d);
+    v[i] = both == 2 ? build(&k->b, OP_load, 1, INS(t->k, place), ATTRS(at_i(load, lanes, n), at_i(load, as, DT_u32)))
+                     : kb_cast(&k->b, load(k, t, t->k, place), DT_f32);
+  }
+  kb_transpose(&k->b, v, (int)n);
+  for (int x = 0; x < n * both; x++) {
+    Value *key = both == 2 ? half_of(k, v[x / 2], x % 2, type) : v[x];
+    for (int r = 0; r < t->rows; r++) {
+      Value *q = kb_load(&k->b, t->queries, add(k, at, num(k, r * t->d + x)));
+      sum[r] = fma3(k, t, splat(k, t, q), key, sum[r]);
+    }
+  }
+}
+
+/* The scores of `lanes` keys, the first of which is `at` of the block, with all rows; most[] goes on. */
+static void score_keys(Kernel *k, const Tiles *t, Value *block, Value *at, Value **most) {
+  Value *from[MAX_TURNED], *start[FEW], *next[FEW], *key = add(k, block, at);
+  for (int i = 0; i < t->lanes; i++) from[i] = key_row(k, t, add(k, key, num(k, i)));
+  for (int r = 0; r < t->rows; r++) start[r] = splat(k, t, real(k, 0));
+  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), t->lanes * (key_pairs(t) ? 2 : 1), (int)t->rows, start);
+  node_attr(f.node, attr_slot(for, unroll))->i = 1;
+  memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
+  multiply_turned(k, t, from, f.i, next);
+  kb_for_end(&k->b, &f, (int)t->rows, next);
+  Value *number = binary(k, OP_add, splat(k, t, kb_cast(&k->b, key, DT_i32)), lane_numbers(k, t));
+  for (int r = 0; r < t->rows; r++) {
+    Value *place = add(k, num(k, r * KEYS), at), *seen = NULL;
+    if (t->to) seen = kb_less(&k->b, number, splat(k, t, kb_load(&k->b, t->to, num(k, r))));
+    if (t->from) seen = kb_and(&k->b, seen, kb_at_most(&k->b, splat(k, t, kb_load(&k->b, t->from, num(k, r))), number));
+    Value *score = finish_score(k, t, f.out[r], t->bias ? load(k, t, t->bias, place) : NULL, seen);
+    most[r] = larger(k, score, most[r]);
+    store(k, t->scores, place, score);
+  }
+}
+
+static void stage_bias_of_few(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  for (int r = 0; r < t->rows; r++) {
+    Row row = row_at(k, t, num(k, r));
+    KernelFor f = kb_for(&k->b, from, to, 0, NULL);
+    store(k, t->bias, add(k, num(k, r * KEYS), f.i), bias_of(k, t, row, add(k, block, f.i)));
+    kb_for_end(&k->b, &f, 0, NULL);
+  }
+}
+
+static Value *round_up(Kernel *k, Value *x, int64_t to) {
+  return times(k, kb_div(&k->b, add(k, x, num(k, to - 1)), num(k, to)), to);
+}
+
+static void score_block_by_keys(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  Value *start[FEW], *next[FEW];
+  if (t->bias) stage_bias_of_few(k, t, block, from, round_up(k, to, t->lanes));
+  for (int r = 0; r < t->rows; r++) start[r] = lowest(k, t);
+  KernelFor f = kb_for_step(&k->b, from, to, t->lanes, (int)t->rows, start);
+  memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
+  score_keys(k, t, block, f.i, next);
+  kb_for_end(&k->b, &f, (int)t->rows, next);
+  for (int r = 0; r < t->rows; r++) store(k, t->block.most, num(k, r), largest_lane(k, f.out[r]));
+}
+
+/* ---- weights ---- */
+
+/* Sums by key number mod WAYS, by halves. */
+static Value *by_halves(Kernel *k, Value **sum, int n) {
+  for (int half = n / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) sum[i] = binary(k, OP_add, sum[i], sum[i + half]);
+  return sum[0];
+}
+
+/* Each row's weights in place of its scores, and their sum. */
+static void weigh_by_rows(Kernel *k, const Tiles *t, Value *from, Value *to) {
+  KernelFor rows = kb_for_step(&k->b, num(k, 0), whole_vectors(k, t), t->lanes, 0, NULL);
+  Value *most = not_lowest(k, t, load(k, t, t->block.most, rows.i)), *start[WAYS], *next[WAYS];
+  for (int i = 0; i < WAYS; i++) start[i] = splat(k, t, real(k, 0));
+  KernelFor f = kb_for_step(&k->b, from, to, WAYS, WAYS, start);
+  for (int i = 0; i < WAYS; i++) {
+    Value *place = add(k, times(k, add(k, f.i, num(k, i)), t->pad), rows.i);
+    Value *weight = kernel_exp_below(k, t->fma, binary(k, OP_sub, load(k, t, t->scores, place), most));
+    store(k, t->scores, place, weight);
+    next[i] = binary(k, OP_add, f.carried[i], weight);
+  }
+  kb_for_end(&k->b, &f, WAYS, next);
+  memcpy(next, f.out, sizeof next);
+  store(k, t->block.weight, rows.i, by_halves(k, next, WAYS));
+  kb_for_end(&k->b, &rows, 0, NULL);
+}
+
+/* A vector's lanes are several of the sums, or one sum is more than one vector. */
+static void weigh_row(Kernel *k, const Tiles *t, int r, Value *from, Value *to) {
+  int64_t width = t->lanes < WAYS ? t->lanes : WAYS, n = WAYS / width, step = t->lanes > WAYS ? t->lanes : WAYS;
+  Value *one = kb_load(&k->b, t->block.most, num(k, r)), *most = not_lowest(k, t, splat(k, t, one)), *sum[WAYS];
+  for (int i = 0; i < n; i++) sum[i] = kb_splat(&k->b, real(k, 0), width);
+  KernelFor f = kb_for_step(&k->b, from, to, step, (int)n, sum);
+  memcpy(sum, f.carried, (size_t)n * sizeof *sum);
+  for (int64_t i = 0; i < step; i += t->lanes) {
+    Value *place = add(k, num(k, r * KEYS + i), f.i);
+    Value *weight = kernel_exp_below(k, t->fma, binary(k, OP_sub, load(k, t, t->scores, place), most));
+    store(k, t->scores, place, weight);
+    for (int64_t lane = 0; lane < t->lanes; lane += width) {
+      int at = (int)((i + lane) / width % n);
+      Value *some = width == t->lanes ? weight : extract(k, weight, lane, width);
+      sum[at] = binary(k, OP_add, sum[at], some);
+    }
+  }
+  kb_for_end(&k->b, &f, (int)n, sum);
+  memcpy(sum, f.out, (size_t)n * sizeof *sum);
+  store(k, t->block.weight, num(k, r), build_unary(&k->b, OP_lanes_sum, by_halves(k, sum, (int)n)));
+}
+
+/* ---- sums ---- */
+
+/* The larger of two largest scores, and what the two sums are multiplied by for it. */
+static void rescale(Kernel *k, const Tiles *t, const Sums *to, const Sums *from) {
+  KernelFor f = kb_for_step(&k->b, num(k, 0), t->few ? num(k, t->pad) : whole_vectors(k, t), t->lanes, 0, NULL);
+  Value *had = load(k, t, to->most, f.i), *new = load(k, t, from->most, f.i), *most = larger(k, new, had);
+  Value *safe = not_lowest(k, t, most);
+  Value *keep = kernel_exp_below(k, t->fma, binary(k, OP_sub, had, safe));
+  Value *take = kernel_exp_below(k, t->fma, binary(k, OP_sub, new, safe));
+  Value *weight = binary(k, OP_mul, load(k, t, to->weight, f.i), keep);
+  store(k, to->most, f.i, most);
+  store(k, to->weight, f.i, fma3(k, t, load(k, t, from->weight, f.i), take, weight));
+  store(k, t->keep, f.i, keep);
+  store(k, t->take, f.i, take);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* Elements of v that are summed at once: `vectors` of `lanes` each, from `first` on; `step` (0: once) up to `end`. */
+typedef struct Piece {
+  int64_t first, end, lanes;
+  int vectors;
+} Piece;
+
+/* As many whole vectors as the registers hold, then those that are left, then halves of vectors and so on. */
+static int cut(const Tiles *t, int64_t most, Piece *piece) {
+  int n = 0;
+  int64_t at = 0, whole = t->e / t->lanes;
+  while (most > 1 && whole > most && whole % most && whole % (most - 1) == 0) most--;
+  if (whole >= most) piece[n++] = (Piece){0, whole / most * most * t->lanes, t->lanes, (int)most};
+  if (whole % most) piece[n++] = (Piece){whole / most * most * t->lanes, whole * t->lanes, t->lanes, (int)(whole % most)};
+  at = whole * t->lanes;
+  for (int64_t lanes = t->lanes / 2; lanes; lanes /= 2)
+    if (t->e - at >= lanes) piece[n++] = (Piece){at, at + lanes, lanes, 1}, at += lanes;
+  return n;
+}
+
+/* to->value = to->value * keep + sum * take, for one vector */
+static void merge_vector(Kernel *k, const Tiles *t, Value *memory, Value *at, int64_t lanes, Value *keep, Value *take, Value *sum) {
+  Value *had = binary(k, OP_mul, kb_load_lanes(&k->b, memory, at, lanes), kb_splat(&k->b, keep, lanes));
+  store(k, memory, at, fma3(k, t, sum, kb_splat(&k->b, take, lanes), had));
+}
+
+/* The values of the block's keys `from` up to `to`, by the weights of `rows` rows from `row` on, are added to the part's. */
+static void mix_tile(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to, Value *row, int rows, Value *column,
+                     const Piece *p) {
+  int n = rows * p->vectors;
+  Value *start[MAX_VECTORS], *next[MAX_VECTORS], *v[MAX_VECTORS];
+  for (int i = 0; i < n; i++) start[i] = kb_splat(&k->b, real(k, 0), p->lanes);
+  KernelFor f = kb_for(&k->b, from, to, n, start);
+  Value *at = add(k, add(k, t->v_base, times(k, add(k, block, f.i), t->e)), column);
+  for (int j = 0; j < p->vectors; j++) {
+    Value *place = add(k, at, num(k, j * p->lanes));
+    if (t->few) ask_ahead(k, t->v, place, AHEAD / (dtype_bits(t->v->type->dtype) / 8));
+    v[j] = kb_cast(&k->b, kb_load_lanes(&k->b, t->v, place, p->lanes), DT_f32);
+  }
+  for (int i = 0; i < rows; i++) {
+    Value *r = add(k, row, num(k, i));
+    Value *place = t->few ? add(k, times(k, r, KEYS), f.i) : add(k, times(k, f.i, t->pad), r);
+    Value *weight = kb_splat(&k->b, kb_load(&k->b, t->scores, place), p->lanes);
+    for (int j = 0; j < p->vectors; j++) next[i * p->vectors + j] = fma3(k, t, weight, v[j], f.carried[i * p->vectors + j]);
+  }
+  kb_for_end(&k->b, &f, n, next);
+  for (int i = 0; i < rows; i++) {
+    Value *r = add(k, row, num(k, i)), *keep = kb_load(&k->b, t->keep, r), *take = kb_load(&k->b, t->take, r);
+    for (int j = 0; j < p->vectors; j++) {
+      Value *place = add(k, add(k, times(k, r, t->e), column), num(k, j * p->lanes));
+      merge_vector(k, t, t->part.value, place, p->lanes, keep, take, f.out[i * p->vectors + j]);
+    }
+  }
+}
+
+/* Rows and vectors of the tile in which values are summed: it fills the registers. */
+static Piece value_tile(const Kernel *k, const Tiles *t, int *rows) {
+  int registers = k->target->vector_registers >= 32 ? 32 : 16;
+  int64_t most = registers == 32 ? 4 : 2;
+  *rows = t->few && t->rows < ROW_TILE ? (int)t->rows : ROW_TILE;
+  if (t->few && t->rows > ROW_TILE) *rows = (int)(t->rows + 1) / 2;
+  if (*rows * (most + 1) + 1 > registers) most = (registers - 1) / *rows - 1;
+  return (Piece){.vectors = (int)(most > 1 ? most : 1)};
+}
+
+static void mix_block(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  Piece piece[16];
+  int rows, n = cut(t, value_tile(k, t, &rows).vectors, piece);
+  for (int p = 0; p < n; p++) {
+    int64_t width = piece[p].vectors * piece[p].lanes;
+    KernelFor columns = kb_for_step(&k->b, num(k, piece[p].first), num(k, piece[p].end), width, 0, NULL);
+    KernelFor f = kb_for_step(&k->b, num(k, 0), t->count, rows, 0, NULL);
+    mix_tile(k, t, block, from, to, f.i, rows, columns.i, &piece[p]);
+    kb_for_end(&k->b, &f, 0, NULL);
+    kb_for_end(&k->b, &columns, 0, NULL);
+  }
+}
+
+/* ---- blocks and parts ---- */
+
+/* The block's keys that some row sees, from a multiple of the vectors' step on. */
+static void add_block(Kernel *k, const Tiles *t, Value *block, Value *low, Value *high) {
+  int64_t step = t->few && t->lanes > KEY_TILE ? t->lanes : KEY_TILE;
+  Value *from = kb_max(&k->b, kb_sub(&k->b, low, block), num(k, 0));
+  Value *to = kb_min(&k->b, kb_sub(&k->b, high, block), num(k, KEYS));
+  from = times(k, kb_div(&k->b, from, num(k, step)), step);
+  if (t->few) score_block_by_keys(k, t, block, from, to);
+  else score_block_by_rows(k, t, block, from, to);
+  if (t->few)
+    for (int r = 0; r < t->rows; r++) weigh_row(k, t, r, from, to);
+  else weigh_by_rows(k, t, from, to);
+  rescale(k, t, &t->part, &t->block);
+  mix_block(k, t, block, from, to);
+}
+
+static void clear_sums(Kernel *k, const Tiles *t, const Sums *s) {
+  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->pad), t->lanes, 0, NULL);
+  store(k, s->most, f.i, lowest(k, t));
+  store(k, s->weight, f.i, splat(k, t, real(k, 0)));
+  kb_for_end(&k->b, &f, 0, NULL);
+  KernelFor all = kb_for(&k->b, num(k, 0), num(k, t->rows * t->e), 0, NULL);
+  store(k, s->value, all.i, real(k, 0));
+  kb_for_end(&k->b, &all, 0, NULL);
+}
+
+/* A sink is a score that a row begins with. */
+static void begin_with_sinks(Kernel *k, const Tiles *t) {
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->pad), 0, NULL);
+  Value *h = row_at(k, t, f.i).h, *sink = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 6), &h), DT_f32);
+  Value *none = kb_equal(&k->b, sink, real(k, -INFINITY));
+  store(k, t->total.most, f.i, sink);
+  store(k, t->total.weight, f.i, kb_where(&k->b, none, real(k, 0), real(k, 1)));
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* Keys low up to high, all of one part. */
+static void sum_part(Kernel *k, const Tiles *t, Value *low, Value *high) {
+  clear_sums(k, t, &t->part);
+  KernelFor f = kb_for_step(&k->b, times(k, kb_div(&k->b, low, num(k, KEYS)), KEYS), high, KEYS, 0, NULL);
+  add_block(k, t, f.i, low, high);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+static void merge_part(Kernel *k, const Tiles *t) {
+  rescale(k, t, &t->total, &t->part);
+  KernelFor rows = kb_for(&k->b, num(k, 0), t->count, 0, NULL);
+  Value *keep = kb_load(&k->b, t->keep, rows.i), *take = kb_load(&k->b, t->take, rows.i);
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->e), 0, NULL);
+  Value *at = add(k, times(k, rows.i, t->e), f.i);
+  merge_vector(k, t, t->total.value, at, 1, keep, take, kb_load(&k->b, t->part.value, at));
+  kb_for_end(&k->b, &f, 0, NULL);
+  kb_for_end(&k->b, &rows, 0, NULL);
+}
+
+/* All keys; returns where the sums are. */
+static const Sums *sum_all(Kernel *k, const Tiles *t) {
+  if (!t->total.value) {
+    sum_part(k, t, t->low, t->high);
+    return &t->part;
+  }
+  clear_sums(k, t, &t->total);
+  if (node_in(t->node, 6)) begin_with_sinks(k, t);
+  KernelFor f = kb_for_step(&k->b, times(k, kb_div(&k->b, t->low, num(k, PART)), PART), t->high, PART, 0, NULL);
+  sum_part(k, t, kb_max(&k->b, t->low, f.i), kb_min(&k->b, t->high, add(k, f.i, num(k, PART))));
+  merge_part(k, t);
+  kb_for_end(&k->b, &f, 0, NULL);
+  return &t->total;
+}
+
+/* ---- the result ---- */
+
+static void store_piece(Kernel *k, const Tiles *t, const Sums *s, Value *r, Row row, Value *divisor, Value *column, int64_t lanes) {
+  Value *x = kb_load_lanes(&k->b, s->value, add(k, times(k, r, t->e), column), lanes);
+  Value *y = binary(k, OP_div, x, kb_splat(&k->b, divisor, lanes));
+  k->lanes = lanes == 1 ? 0 : lanes;
+  kernel_store(k, 0, (Value *[]){t->b, row.h, row.i, column}, kernel_narrow(k, y, t->node->out[0]->type->dtype));
+  k->lanes = 0;
+}
+
+static void store_rows(Kernel *k, const Tiles *t, const Sums *s) {
+  int64_t lanes = kernel_can_vectorise(k, t->node) ? t->lanes : 1, whole = t->e / lanes * lanes, n;
+  KernelFor rows = kb_for(&k->b, num(k, 0), t->count, 0, NULL);
+  Row row = row_at(k, t, rows.i);
+  Value *weight = kb_load(&k->b, s->weight, rows.i);
+  Value *divisor = kb_where(&k->b, kb_equal(&k->b, weight, real(k, 0)), real(k, 1), weight);
+  if (whole) {
+    KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, whole), lanes, 0, NULL);
+    store_piece(k, t, s, rows.i, row, divisor, f.i, lanes);
+    kb_for_end(&k->b, &f, 0, NULL);
+  }
+  for (n = whole; n < t->e; n += lanes) {
+    while (lanes > t->e - n) lanes /= 2;
+    store_piece(k, t, s, rows.i, row, divisor, num(k, n), lanes);
+  }
+  kb_for_end(&k->b, &rows, 0, NULL);
+}
+
+/* ---- the kernel ---- */
+
+static bool is_tile_float(const Value *v) {
+  Dtype t = v->type->dtype;
+  return t == DT_f32 || t == DT_f16 || t == DT_bf16;
+}
+
+/* What the tiles are for: vectors of f32 of a known length, heads of known sizes. */
+static bool can_tile(const Kernel *k, const Node *n) {
+  Type q = node_in(n, 0)->type, key = node_in(n, 1)->type, v = node_in(n, 2)->type;
+  if (!k->target || k->target->kind != TARGET_CPU || kernel_float(n) != DT_f32) return false;
+  int lanes = k->target->vector_bytes / 4;
+  if (lanes != 4 && lanes != 8 && lanes != 16) return false;
+  for (int i = 0; i < 3; i++)
+    if (!is_tile_float(node_in(n, i))) return false;
+  const Dim known[] = {q->dim[1], q->dim[3], key->dim[1], v->dim[3]};
+  for (int i = 0; i < 4; i++)
+    if (!dim_is_const(known[i]) || known[i]->constant < 1) return false;
+  return true;
+}
+
+/* Numbers of memory that a workgroup needs for each row, and at all. */
+static int64_t memory_needed(const Tiles *t) {
+  int64_t each = t->d + KEYS + (t->parts ? 2 : 1) * t->e + KEY_TILE + 10;
+  return 4 * ((each + 1) * (t->pad + ROW_TILE) + KEY_TILE * t->d);
+}
+
+/* Where all rows are few, a vector runs along keys. */
+static bool choose_rows(Tiles *t, Dim s, int64_t most) {
+  int64_t all = dim_is_const(s) && s->constant < ROWS ? s->constant * t->share : ROWS;
+  t->few = all <= FEW && t->d % t->lanes == 0;
+  t->rows = all < ROWS ? all : ROWS;
+  t->pad = (t->rows + t->lanes - 1) / t->lanes * t->lanes;
+  while (memory_needed(t) > most && t->pad > t->lanes) t->pad -= t->lanes;
+  if (t->rows > t->pad) t->rows = t->pad;
+  return t->rows > 0 && memory_needed(t) <= most;
+}
+
+/* Are there keys past the last that some row sees: because of what the row is, or because a block is not full? */
+static void find_bounds(Tiles *t) {
+  const Node *n = t->node;
+  Dim keys = node_in(n, 1)->type->dim[2];
+  bool whole = dim_is_const(keys) && keys->constant % KEYS == 0;
+  t->begins = node_int(n, attention, window) > 0;
+  t->ends = node_in(n, 4) || node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || !whole;
+  t->parts = node_in(n, 6) || !dim_is_const(keys) || keys->constant > PART;
+}
+
+static Value *memory(Kernel *k, Dtype t, int64_t n) { return kb_memory(&k->b, t, n); }
+
+static Sums new_sums(Kernel *k, const Tiles *t, bool values) {
+  int64_t rows = t->pad + ROW_TILE;
+  return (Sums){memory(k, DT_f32, rows), memory(k, DT_f32, rows), values ? memory(k, DT_f32, (t->rows + ROW_TILE) * t->e) : NULL};
+}
+
+/* A few more rows than there are, for tiles that are not full. */
+static void take_memory(Kernel *k, Tiles *t) {
+  const Node *n = t->node;
+  int64_t rows = t->pad + ROW_TILE;
+  t->queries = memory(k, DT_f32, rows * t->d);
+  t->scores = memory(k, DT_f32, rows * KEYS);
+  t->keep = memory(k, DT_f32, rows);
+  t->take = memory(k, DT_f32, rows);
+  if (!t->few && node_in(n, 1)->type->dtype != DT_f32) t->staged = memory(k, DT_f32, KEY_TILE * t->d);
+  if (node_in(n, 3) && (t->few || bias_is_by_row(n))) t->bias = memory(k, DT_f32, t->few ? rows * KEYS : KEY_TILE * rows);
+  if (t->begins) t->from = memory(k, DT_i32, rows);
+  if (t->ends) t->to = memory(k, DT_i32, rows);
+  t->block = new_sums(k, t, false);
+  t->part = new_sums(k, t, true);
+  if (t->parts) t->total = new_sums(k, t, true);
+}
+
+static void place_group(Kernel *k, Tiles *t) {
+  Type q = node_in(t->node, 0)->type, key = node_in(t->node, 1)->type;
+  DimPool *p = k->module->dims;
+  Dim rows = dim_mul(p, q->dim[2], dim_const(p, t->share));
+  t->b = group_id(k, 2);
+  t->g = group_id(k, 1);
+  t->first = times(k, group_id(k, 0), t->rows);
+  t->count = kb_min(&k->b, kb_sub(&k->b, kernel_size(k, rows), t->first), num(k, t->rows));
+  if (dim_is_const(rows) && rows->constant % t->rows == 0) t->count = num(k, t->rows);
+  t->keys = kernel_size(k, key->dim[2]);
+  Value *head = add(k, times(k, t->b, key->dim[1]->constant), t->g);
+  Value *before = kb_mul(&k->b, head, t->keys);
+  t->k_base = times(k, before, t->d);
+  t->v_base = times(k, before, t->e);
+  k->grid[0] = dim_ceildiv(p, rows, dim_const(p, t->rows));
+  k->grid[1] = key->dim[1];
+  k->grid[2] = q->dim[0];
+}
+
+bool lower_attention_tiles(Kernel *k, const Node *n) {
+  if (!can_tile(k, n)) return false;
+  Type q = node_in(n, 0)->type, key = node_in(n, 1)->type, v = node_in(n, 2)->type;
+  Tiles t = {.node = n, .lanes = k->target->vector_bytes / 4, .scores_type = attention_scores_type(k, n)};
+  t.fma = target_has(k->target, FEATURE_fma);
+  t.d = q->dim[3]->constant;
+  t.e = v->dim[3]->constant;
+  t.share = q->dim[1]->constant / key->dim[1]->constant;
+  find_bounds(&t);
+  if (!choose_rows(&t, q->dim[2], KERNEL_MEMORY)) return false;
+  t.k = kernel_operand(k, node_in(n, 1));
+  t.v = kernel_operand(k, node_in(n, 2));
+  take_memory(k, &t);
+  place_group(k, &t);
+  t.scale = attention_scale(k, n, DT_f32);
+  load_rows(k, &t);
+  store_rows(k, &t, sum_all(k, &t));
+  return true;
+}

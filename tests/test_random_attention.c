@@ -1,0 +1,239 @@
+/* test_random_attention.c -- attention of random shapes, types, masks and windows, compiled and by reference; and rows alone.
+ *
+ * test_random_attention [COUNT [SEED]] */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ir/verify.h"
+#include "random.h"
+#include "tolerance.h"
+#include "via.h"
+
+typedef enum Bias { BIAS_NONE, BIAS_ADDED, BIAS_MASK } Bias;
+
+typedef struct Shape {
+  Dtype dtype;
+  int64_t b, g, share, s, t, d, e;
+  bool causal, lengths, offsets, sinks, symbolic, follow;
+  int64_t window, ahead, past;
+  double softcap, scale;
+  Bias bias;
+  bool whole[4]; /* the axes of the bias that are not 1 */
+  int bias_rank;
+} Shape;
+
+typedef struct Trial {
+  uint64_t seed;
+  Shape s;
+  int64_t skip; /* queries left away from the front */
+  int n_in;
+  Tensor *in[8];
+  Module *m;
+  Func *f;
+} Trial;
+
+/* ---- the shape ---- */
+
+/* Around what fills vectors, tiles, blocks and parts. */
+static int64_t random_keys(Random *r) {
+  static const int64_t near[] = {8, 16, 128, 256};
+  if (random_chance(r, 4)) return 0;
+  if (random_chance(r, 4)) return 1020 + random_below(r, 40);
+  if (random_chance(r, 50)) return 1 + random_below(r, 40);
+  return near[random_below(r, 4)] + random_below(r, 5) - 2;
+}
+
+static int64_t random_head(Random *r) {
+  static const int64_t usual[] = {16, 32, 64, 80};
+  return random_chance(r, 50) ? usual[random_below(r, 4)] : 1 + random_below(r, 40);
+}
+
+static Shape random_shape(Random *r) {
+  static const Dtype types[] = {DT_f32, DT_f32, DT_f32, DT_bf16, DT_f16, DT_f64};
+  Shape s = {.dtype = types[random_below(r, 6)], .b = 1 + random_below(r, 2), .g = 1 + random_below(r, 2)};
+  s.share = random_chance(r, 40) ? 1 : 1 + random_below(r, 5);
+  s.t = random_keys(r);
+  s.s = random_chance(r, 40) ? 1 + random_below(r, 3) : random_chance(r, 5) ? 0 : 1 + random_below(r, random_chance(r, 30) ? 120 : 30);
+  s.d = random_head(r), s.e = random_chance(r, 70) ? s.d : random_head(r);
+  s.causal = random_chance(r, 60), s.lengths = random_chance(r, 25), s.sinks = random_chance(r, 20);
+  s.offsets = random_chance(r, 50), s.past = s.t > s.s ? s.t - s.s : 0;
+  s.symbolic = random_chance(r, 40), s.follow = random_chance(r, 20);
+  s.window = random_chance(r, 25) ? 1 + random_below(r, 60) : 0;
+  s.ahead = random_chance(r, 15) ? random_below(r, 10) : -1;
+  s.softcap = random_chance(r, 15) ? 3 : 0;
+  s.scale = random_chance(r, 30) ? 0.7 : 0;
+  s.bias = random_chance(r, 40) ? BIAS_ADDED + random_below(r, 2) : BIAS_NONE;
+  s.bias_rank = random_below(r, 5);
+  for (int i = 0; i < 4; i++) s.whole[i] = random_chance(r, 60);
+  return s;
+}
+
+/* ---- the operands ---- */
+
+static void fill(Trial *t, Random *r, Tensor *x) {
+  (void)t;
+  for (int64_t i = 0; i < x->count; i++) dtype_set_f(x->dtype, x->data, i, 2 * random_unit(r));
+}
+
+/* Of queries, those that are left. */
+static Tensor *without_first(const Trial *t, Tensor *x) {
+  int64_t dim[4] = {x->dim[0], x->dim[1], x->dim[2] - t->skip, x->dim[3]};
+  if (t->skip == 0) return x;
+  Tensor *less = tensor_new(NULL, x->dtype, 4, dim);
+  int64_t bytes = dtype_bits(x->dtype) / 8, row = dim[2] * dim[3] * bytes;
+  for (int64_t i = 0; i < dim[0] * dim[1]; i++)
+    memcpy((char *)less->data + i * row, (char *)x->data + (i * x->dim[2] + t->skip) * dim[3] * bytes, (size_t)row);
+  tensor_release(x);
+  return less;
+}
+
+static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
+  Dim own[4];
+  t->in[t->n_in++] = x;
+  for (int i = 0; i < x->rank; i++) own[i] = dim && dim[i] ? dim[i] : dim_const(t->m->dims, x->dim[i]);
+  return block_add_arg(t->f->body, type_tensor(t->m->types, x->dtype, x->rank, own), arena_printf(t->m->arena, "x%d", t->n_in));
+}
+
+static Value *floats(Trial *t, Random *r, Dtype type, const int64_t size[4], Dim middle, bool queries) {
+  Tensor *x = tensor_new(NULL, type, 4, size);
+  fill(t, r, x);
+  if (queries) x = without_first(t, x);
+  return argument(t, x, (Dim[]){NULL, NULL, middle, NULL});
+}
+
+static Value *integers(Trial *t, Random *r, int64_t most, int64_t more) {
+  int64_t n = random_chance(r, 50) ? 1 : t->s.b;
+  Tensor *x = tensor_new(NULL, DT_i64, 1, &n);
+  for (int64_t i = 0; i < n; i++) ((int64_t *)x->data)[i] = (most > 0 ? random_below(r, (int)most + 1) : 0) + more;
+  return argument(t, x, NULL);
+}
+
+/* Some of its elements are -inf, and some rows altogether. */
+static Value *bias(Trial *t, Random *r, Dim rows, Dim keys) {
+  const Shape *s = &t->s;
+  int64_t size[4] = {s->b, s->g * s->share, s->s, s->t}, *own = size + 4 - s->bias_rank;
+  Dim sym[4] = {NULL, NULL, rows, keys}, *dim = sym + 4 - s->bias_rank;
+  for (int i = 0; i < 4; i++)
+    if (!s->whole[i]) size[i] = 1, sym[i] = NULL;
+  Tensor *x = tensor_new(NULL, s->bias == BIAS_MASK ? DT_bool : s->dtype, s->bias_rank, own);
+  int64_t last = s->bias_rank && size[3] ? size[3] : 1;
+  bool gone = false;
+  for (int64_t i = 0; i < x->count; i++) {
+    if (i % last == 0) gone = random_chance(r, 8);
+    bool masked = gone || random_chance(r, 20);
+    double v = random_unit(r);
+    if (s->bias == BIAS_MASK) ((uint8_t *)x->data)[i] = !masked;
+    else dtype_set_f(s->dtype, x->data, i, masked ? -INFINITY : v);
+  }
+  if (t->skip && s->bias_rank > 1 && s->whole[2]) { /* as queries */
+    int64_t four[4] = {1, 1, 1, 1};
+    for (int i = 0; i < s->bias_rank; i++) four[4 - s->bias_rank + i] = x->dim[i];
+    int rank = x->rank;
+    Tensor *as = tensor_new(NULL, x->dtype, 4, four);
+    memcpy(as->data, x->data, (size_t)(x->count * dtype_bits(x->dtype) / 8));
+    tensor_release(x);
+    as = without_first(t, as);
+    x = tensor_new(NULL, as->dtype, rank, as->dim + 4 - rank);
+    memcpy(x->data, as->data, (size_t)(as->count * dtype_bits(as->dtype) / 8));
+    tensor_release(as);
+  }
+  return argument(t, x, dim);
+}
+
+/* The same module, and the same numbers, each time; but fewer rows. */
+static void make(Trial *t, Arena *a) {
+  Random r = {t->seed};
+  Shape s = random_shape(&r);
+  t->s = s;
+  t->n_in = 0;
+  t->m = module_new(a, diag_new(a));
+  t->f = module_add_func(t->m, "main", LEVEL_TENSOR);
+  DimPool *p = t->m->dims;
+  Dim rows = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "rows", 256)) : NULL;
+  Dim keys = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "keys", 2048)) : NULL;
+  int64_t qs[] = {s.b, s.g * s.share, s.s, s.d}, ks[] = {s.b, s.g, s.t, s.d}, vs[] = {s.b, s.g, s.t, s.e}, heads = qs[1];
+  Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
+  Value *in[7] = {floats(t, &r, s.dtype, qs, rows, true), floats(t, &r, s.dtype, ks, keys, false), floats(t, &r, s.dtype, vs, keys, false)};
+  if (s.bias) in[3] = bias(t, &r, rows, keys);
+  if (s.lengths) in[4] = integers(t, &r, s.t, 0);
+  uint64_t after_lengths = r.state;
+  if (s.offsets || t->skip) in[5] = integers(t, &r, s.offsets ? s.past : 0, t->skip);
+  r.state = after_lengths ^ 1;
+  if (s.sinks) {
+    Tensor *x = tensor_new(NULL, s.dtype, 1, &heads);
+    fill(t, &r, x);
+    if (random_chance(&r, 30)) dtype_set_f(s.dtype, x->data, 0, -INFINITY);
+    in[6] = argument(t, x, NULL);
+  }
+  Value *y = build(&b, OP_attention, 1, 7, in,
+                   ATTRS(at_i(attention, causal, s.causal), at_f(attention, scale, s.scale), at_f(attention, softcap, s.softcap),
+                         at_i(attention, window, s.window), at_i(attention, ahead, s.ahead)));
+  if (s.follow) y = build_unary(&b, OP_neg, y);
+  build(&b, OP_return, 0, INS(y), NO_ATTRS);
+  if (y) func_set_results(t->f, 1, &y->type, NULL);
+}
+
+/* ---- comparing ---- */
+
+static bool complain(const Trial *t, const char *why) {
+  const Shape *s = &t->s;
+  printf("FAIL seed %" PRIu64 " (%s, b %" PRId64 ", g %" PRId64 " of %" PRId64 ", s %" PRId64 " less %" PRId64 ", t %" PRId64 ", d %" PRId64
+         ", e %" PRId64 "%s%s%s%s%s, window %" PRId64 ", ahead %" PRId64 ", cap %g, bias %d of rank %d %d%d%d%d): %s\n",
+         t->seed, dtype_name(s->dtype), s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
+         s->lengths ? ", lengths" : "", s->offsets ? ", offsets" : "", s->sinks ? ", sinks" : "", s->symbolic ? ", symbolic" : "",
+         s->window, s->ahead, s->softcap, (int)s->bias, s->bias_rank, s->whole[0], s->whole[1], s->whole[2], s->whole[3], why);
+  return false;
+}
+
+static bool run(Trial *t, Via via, Tensor **out) {
+  Arena *a = arena_new();
+  make(t, a);
+  bool good = diag_errors(t->m->diag) == 0 && verify_module(t->m);
+  Program *p = good ? via_prepare(via, t->m) : NULL;
+  good = p && via_run(p, t->f, t->in, out);
+  if (!good) complain(t, diag_first(t->m->diag));
+  if (p) via_free(p);
+  for (int i = 0; i < t->n_in; i++) tensor_release(t->in[i]);
+  arena_free(a);
+  return good;
+}
+
+/* The last queries come out the same to the bit without those before them. */
+static bool same_alone(Trial *t, Tensor *all) {
+  Tensor *alone = NULL;
+  if (t->s.s < 2) return true;
+  Random r = {t->seed + 1};
+  t->skip = t->s.s - 1 - random_below(&r, t->s.s > 4 ? 4 : 1);
+  if (!run(t, VIA_NATIVE, &alone)) return false;
+  Tensor *last = tensor_new(NULL, all->dtype, 4, all->dim);
+  memcpy(last->data, all->data, (size_t)(all->count * dtype_bits(all->dtype) / 8));
+  last = without_first(t, last);
+  Comparison c = compare_exact(alone, last);
+  tensor_release(last);
+  tensor_release(alone);
+  return c.good || complain(t, c.why);
+}
+
+static bool trial(uint64_t seed) {
+  Trial t = {.seed = seed};
+  Tensor *want = NULL, *got = NULL;
+  bool good = run(&t, VIA_EVAL, &want) && run(&t, VIA_NATIVE, &got);
+  if (good) {
+    Comparison c = compare_scaled(got, want, t.s.dtype == DT_f32 || t.s.dtype == DT_f64 ? 1e-5 : t.s.dtype == DT_f16 ? 4e-3 : 3e-2);
+    if (!c.good) good = complain(&t, c.why);
+    good = good && same_alone(&t, got);
+  }
+  if (want) tensor_release(want);
+  if (got) tensor_release(got);
+  return good;
+}
+
+int main(int argc, char **argv) {
+  int count = argc > 1 ? atoi(argv[1]) : 150, failed = 0;
+  uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+  for (int i = 0; i < count && failed < 5; i++) failed += !trial(seed + (uint64_t)i);
+  printf("%d passed, %d failed, 0 skipped\n", count - failed, failed);
+  return failed > 0;
+}
