@@ -1,6 +1,7 @@
 /* cmd_docs.c -- `lathe docs`: writes the reference pages that follow from tables. */
 
 #include "frontend/driver.h"
+#include "frontend/lm.h"
 #include "frontend/onnx_op.h"
 #include "ir/fatal.h"
 #include "ir/out_file.h"
@@ -90,6 +91,15 @@ static void write_refused(FILE *out) {
   }
 }
 
+static void write_families(FILE *out) {
+  fputs("\n# Language models\n\n<!-- Written by `lathe docs` from frontend/families.def. -->\n\nHugging Face folders by the class that "
+        "config.json names, and GGUF files by their architecture.\n\n| family | classes | GGUF | what it is |\n|---|---|---|---|\n", out);
+  for (int i = 0; i < LM_families; i++) {
+    const LmFamilyInfo *f = lm_family((LmFamily)i);
+    fprintf(out, "| %s | %s | %s | %s |\n", f->name, f->classes, f->gguf, f->docs);
+  }
+}
+
 static void write_support(FILE *out) {
   int n;
   const OnnxRow *r = onnx_rows(&n);
@@ -102,6 +112,7 @@ static void write_support(FILE *out) {
     fputs(" |\n", out);
   }
   write_refused(out);
+  write_families(out);
 }
 
 static const struct {

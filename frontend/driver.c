@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frontend/lm.h"
 #include "ir/bind.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
@@ -39,7 +40,9 @@ static Module *load_text(Driver *d, const char *path, int n, const Binding *bind
 
 static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
   if (driver_ends_with(path, ".ir")) return load_text(d, path, n, binding);
-  return onnx_import(d->arena, d->diag, model_path(d, path), &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
+  const char *onnx = model_path(d, path);
+  if (onnx == path && lm_knows(d->arena, path)) return lm_import(d->arena, d->diag, path, &(LmOptions){n, binding});
+  return onnx_import(d->arena, d->diag, onnx, &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
 }
 
 double driver_now(void) {

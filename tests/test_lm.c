@@ -1,0 +1,192 @@
+/* test_lm.c -- language models from Hugging Face folders give what transformers computes for them.
+ *
+ *   test_lm DIR...   made by tests/oracles/make_language_models.py
+ * A decoder's rows come one by one, in chunks of several sizes, and as three unequal sequences in one call; an encoder's as a
+ * batch with padding. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/lm.h"
+#include "frontend/npy.h"
+#include "ir/fatal.h"
+#include "ir/verify.h"
+#include "tolerance.h"
+
+enum { SEQUENCES = 3, MAX_STATES = 64 };
+static const double tolerance = 1e-4;
+
+typedef struct Case {
+  Arena *arena;
+  Diag *diag;
+  const char *dir;
+  Module *module;
+  Func *func;
+  Evaluator *ev;
+  Tensor *ids, *want; /* [SEQUENCES, length], [SEQUENCES, length, words] */
+  Tensor *state[MAX_STATES];
+  int n_states, checks;
+  bool failed;
+} Case;
+
+static void fail(Case *c, const char *what, const char *why) {
+  printf("FAIL %s: %s: %s\n", c->dir, what, why ? why : "?");
+  c->failed = true;
+}
+
+static Tensor *read_array(Case *c, const char *name) { return npy_read(c->diag, arena_printf(c->arena, "%s/%s.npy", c->dir, name)); }
+
+/* ---- decoders ---- */
+
+/* Rows of a call: which position of which sequence. */
+typedef struct Rows {
+  int64_t n, at[256], sequence[256];
+} Rows;
+
+static void add_rows(Rows *r, int64_t sequence, int64_t from, int64_t to) {
+  for (int64_t i = from; i < to; i++, r->n++) {
+    ensure(r->n < 256);
+    r->at[r->n] = i, r->sequence[r->n] = sequence;
+  }
+}
+
+static Tensor *vector(Case *c, int64_t n) {
+  Tensor *t = tensor_new(c->ev, DT_i64, 1, &n);
+  ensure(t);
+  return t;
+}
+
+static void compare_rows(Case *c, const Rows *r, const Tensor *logits, const char *how) {
+  int64_t words = c->want->dim[2], length = c->want->dim[1];
+  for (int64_t i = 0; i < r->n && !c->failed; i++) {
+    Tensor *got = tensor_new(c->ev, DT_f32, 1, &words), *want = tensor_new(c->ev, DT_f32, 1, &words);
+    memcpy(got->data, (const float *)logits->data + i * words, (size_t)words * sizeof(float));
+    memcpy(want->data, (const float *)c->want->data + (r->sequence[i] * length + r->at[i]) * words, (size_t)words * sizeof(float));
+    Comparison x = compare_scaled(got, want, tolerance);
+    if (!x.good) fail(c, arena_printf(c->arena, "%s, sequence %d, position %d", how, (int)r->sequence[i], (int)r->at[i]), x.why);
+    tensor_release(got);
+    tensor_release(want);
+    c->checks++;
+  }
+}
+
+static void call(Case *c, const Rows *r, const char *how) {
+  Tensor *arg[4 + MAX_STATES], *result[1 + MAX_STATES];
+  for (int i = 0; i < 4; i++) arg[i] = vector(c, r->n);
+  for (int64_t i = 0; i < r->n; i++) {
+    dtype_set_i(DT_i64, arg[0]->data, i, tensor_i(c->ids, r->sequence[i] * c->ids->dim[1] + r->at[i]));
+    dtype_set_i(DT_i64, arg[1]->data, i, r->at[i]);
+    dtype_set_i(DT_i64, arg[2]->data, i, r->sequence[i]);
+    dtype_set_i(DT_i64, arg[3]->data, i, i);
+  }
+  memcpy(arg + 4, c->state, (size_t)c->n_states * sizeof *arg);
+  bool good = eval_func(c->ev, c->func, 4 + c->n_states, arg, result);
+  for (int i = 0; i < 4 + c->n_states; i++) tensor_release(arg[i]);
+  memset(c->state, 0, sizeof c->state);
+  if (!good) return fail(c, how, diag_first(c->diag));
+  memcpy(c->state, result + 1, (size_t)c->n_states * sizeof *result);
+  compare_rows(c, r, result[0], how);
+  tensor_release(result[0]);
+}
+
+static void forget(Case *c) {
+  for (int i = 0; i < c->n_states; i++) tensor_release(c->state[i]);
+  memset(c->state, 0, sizeof c->state);
+}
+
+static void run_chunks(Case *c, int64_t chunk) {
+  int64_t length = c->ids->dim[1];
+  for (int64_t from = 0; from < length && !c->failed; from += chunk) {
+    Rows r = {0};
+    add_rows(&r, 1, from, from + chunk < length ? from + chunk : length);
+    call(c, &r, arena_printf(c->arena, "in chunks of %d", (int)chunk));
+  }
+  forget(c);
+}
+
+/* Prompts of unequal lengths in one call, then all go on together, two tokens and one at a time. */
+static void run_batch(Case *c) {
+  static const int64_t begin[SEQUENCES] = {11, 3, 20};
+  Rows r = {0};
+  for (int i = 0; i < SEQUENCES; i++) add_rows(&r, i, 0, begin[i]);
+  call(c, &r, "unequal prompts");
+  for (int64_t step = 0; step < 8 && !c->failed; step++) {
+    Rows next = {0};
+    for (int i = 0; i < SEQUENCES; i++) add_rows(&next, SEQUENCES - 1 - i, begin[SEQUENCES - 1 - i] + step, begin[SEQUENCES - 1 - i] + step + 1);
+    call(c, &next, "a batch of steps");
+  }
+  forget(c);
+}
+
+static void check_decoder(Case *c) {
+  static const int64_t chunk[] = {40, 1, 7, 3};
+  c->n_states = c->func->body->n_args - 4;
+  c->want = read_array(c, "logits");
+  if (!c->want) return fail(c, "logits.npy", diag_first(c->diag));
+  ensure(c->n_states <= MAX_STATES);
+  for (size_t i = 0; i < sizeof chunk / sizeof *chunk && !c->failed; i++) run_chunks(c, chunk[i]);
+  if (!c->failed) run_batch(c);
+  tensor_release(c->want);
+}
+
+/* ---- encoders ---- */
+
+/* Where the mask is 0, a row may be anything. */
+static void blank(Tensor *x, const Tensor *mask) {
+  int64_t n = x->dim[2];
+  for (int64_t i = 0; i < mask->count; i++)
+    if (!tensor_i(mask, i)) memset((float *)x->data + i * n, 0, (size_t)n * sizeof(float));
+}
+
+static void check_encoder(Case *c) {
+  Tensor *in[] = {c->ids, read_array(c, "attention_mask"), read_array(c, "token_type_ids")}, *out[2];
+  Tensor *want[] = {read_array(c, "last_hidden_state"), read_array(c, "pooler_output")};
+  if (!in[1] || !in[2] || !want[0] || !want[1]) return fail(c, "its arrays", diag_first(c->diag));
+  ensure(c->func->n_results == 2);
+  if (!eval_func(c->ev, c->func, 3, in, out)) return fail(c, "eval", diag_first(c->diag));
+  blank(out[0], in[1]);
+  for (int i = 0; i < 2; i++) {
+    Comparison x = compare_scaled(out[i], want[i], tolerance);
+    if (!x.good) fail(c, c->func->result_name[i], x.why);
+    tensor_release(out[i]), tensor_release(want[i]), tensor_release(in[1 + i]);
+    c->checks++;
+  }
+}
+
+/* ---- the cases ---- */
+
+static bool check(const char *dir) {
+  Case c = {.arena = arena_new(), .dir = dir};
+  c.diag = diag_new(c.arena);
+  const Binding sizes[] = {{"sequences", SEQUENCES, false}};
+  c.module = lm_import(c.arena, c.diag, dir, &(LmOptions){0, NULL});
+  bool encoder = c.module && strcmp(c.module->funcs.at[0]->body->arg[0]->name, "input_ids") == 0;
+  if (c.module && !encoder) {
+    module_close(c.module);
+    c.module = lm_import(c.arena, c.diag, dir, &(LmOptions){1, sizes});
+  }
+  if (!c.module || !verify_module(c.module)) {
+    fail(&c, "import", diag_first(c.diag));
+  } else {
+    c.func = c.module->funcs.at[0];
+    c.ev = eval_new(c.module, (EvalOptions){.max_memory = 1 << 28});
+    c.ids = read_array(&c, encoder ? "input_ids" : "ids");
+    if (!c.ids) fail(&c, "ids.npy", diag_first(c.diag));
+    else if (encoder) check_encoder(&c);
+    else check_decoder(&c);
+    tensor_release(c.ids);
+    eval_free(c.ev);
+    module_close(c.module);
+  }
+  diag_flush(c.diag, stdout, false);
+  if (!c.failed) printf("ok %s (%d comparisons)\n", dir, c.checks);
+  arena_free(c.arena);
+  return !c.failed;
+}
+
+int main(int argc, char **argv) {
+  int passed = 0, failed = 0;
+  for (int i = 1; i < argc; i++) *(check(argv[i]) ? &passed : &failed) += 1;
+  printf("%d passed, %d failed, 0 skipped\n", passed, failed);
+  return failed || !passed;
+}
