@@ -21,6 +21,13 @@ int emit_number_values(const Func *f) {
   return n;
 }
 
+int64_t emit_workgroup_memory(const Func *f) {
+  int64_t bytes = 0;
+  for (const Node *n = f->body->first; n; n = n->next)
+    if (n->op == OP_workgroup_memory) bytes += n->out[0]->type->lanes * ((dtype_bits(n->out[0]->type->dtype) + 7) / 8);
+  return bytes;
+}
+
 bool emit_refuse(const EmitCheck *c, const char *fmt, ...) {
   char what[512];
   va_list ap;

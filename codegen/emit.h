@@ -12,6 +12,9 @@
  * name has the number that its text has. */
 int emit_number_values(const Func *f);
 
+/* What a workgroup of the kernel has in common, in bytes. */
+int64_t emit_workgroup_memory(const Func *f);
+
 typedef struct EmitCheck {
   const char *emitter; /* as messages begin: "spirv" */
   const Target *target;

@@ -43,9 +43,7 @@ static const char *refuse_node(const void *ctx, const Node *n) {
 
 /* It is taken from the thread's stack. */
 static bool check_workgroup_memory(const EmitCheck *c) {
-  int64_t bytes = 0, most = c->target->workgroup_memory;
-  for (const Node *n = c->func->body->first; n; n = n->next)
-    if (n->op == OP_workgroup_memory) bytes += n->out[0]->type->lanes * ((dtype_bits(n->out[0]->type->dtype) + 7) / 8);
+  int64_t bytes = emit_workgroup_memory(c->func), most = c->target->workgroup_memory;
   return bytes <= most || emit_refuse(c, "%" PRId64 " bytes of workgroup memory: %s has %" PRId64, bytes,
                                       c->target->name, most);
 }

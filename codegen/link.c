@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "codegen/runtime_object.h"
-#include "ir/eval.h"
 #include "ir/fatal.h"
 #include "ir/out_file.h"
 #include "runtime/abi.h"
@@ -48,14 +47,14 @@ static bool complain(const LinkJob *j, char *said) {
   bool any = false;
   for (char *line = strtok(said, "\n"); line; line = strtok(NULL, "\n")) {
     char *error = strstr(line, "error: ");
-    if (error) any = true, diag_error(j->module->diag, (Loc){.file = j->out}, "linking: %s", error + strlen("error: "));
+    if (error) any = true, diag_error(j->weights.module->diag, (Loc){.file = j->out}, "linking: %s", error + strlen("error: "));
   }
-  return any ? false : diag_error(j->module->diag, (Loc){.file = j->out}, "`%s` failed", j->linker);
+  return any ? false : diag_error(j->weights.module->diag, (Loc){.file = j->out}, "`%s` failed", j->linker);
 }
 
 /* The weights come last, in a segment of their own that nothing else is aligned like. */
 static const char *layout(const LinkJob *j, Arena *a) {
-  bool weights = j->info->weights_size > 0;
+  bool weights = program_holds_weights(j->weights.info);
   return arena_printf(a,
     "PHDRS {\n"
     "  text PT_LOAD FILEHDR PHDRS FLAGS(5);\n"
@@ -103,78 +102,10 @@ static bool run_linker(const LinkJob *j, Arena *a, char **elf, size_t *size) {
   char *messages = take_file(a, err, &said);
   *elf = take_file(a, out, size);
   if (failed) {
-    diag_error(j->module->diag, (Loc){0}, "cannot run the linker `%s`: %s", j->linker, strerror(failed));
-    return diag_hint(j->module->diag, "it is in the package lld-19; LATHE_LLD names another");
+    diag_error(j->weights.module->diag, (Loc){0}, "cannot run the linker `%s`: %s", j->linker, strerror(failed));
+    return diag_hint(j->weights.module->diag, "it is in the package lld-19; LATHE_LLD names another");
   }
   return (status == 0 && *size > sizeof(Elf64_Ehdr)) || complain(j, messages);
-}
-
-/* ---- the weights ---- */
-
-typedef struct WeightsOut {
-  const LinkJob *job;
-  OutFile *file;
-  lrt_hash hash;
-  int64_t done;
-} WeightsOut;
-
-enum { CHUNK = 4 << 20 };
-
-/* The blocks' sizes are multiples of LRT_ALIGN, so that each part is whole words; the end of one is filled with zeros. */
-static void write_part(WeightsOut *o, const void *bytes, int64_t size) {
-  for (int64_t at = 0; at < size; at += CHUNK) {
-    int64_t n = size - at < CHUNK ? size - at : CHUNK, whole = n / LRT_ALIGN * LRT_ALIGN;
-    uint64_t rest[LRT_ALIGN / 8] = {0}, words[CHUNK / 8 / 1024];
-    const char *from = (const char *)bytes + at;
-    for (int64_t i = 0; i < whole;) { /* sources are aligned as their files please */
-      int64_t part = whole - i < (int64_t)sizeof words ? whole - i : (int64_t)sizeof words;
-      memcpy(words, from + i, (size_t)part);
-      lrt_hash_words(&o->hash, words, (uint64_t)part / 8);
-      i += part;
-    }
-    out_write(o->file, from, (size_t)whole);
-    if (n > whole) {
-      memcpy(rest, from + whole, (size_t)(n - whole));
-      lrt_hash_words(&o->hash, rest, LRT_ALIGN / 8);
-      out_write(o->file, rest, LRT_ALIGN);
-    }
-    o->done += n;
-    sync_file_range(o->file->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begin to write what the sync at the end waits for */
-    if (o->job->progress) o->job->progress(o->job->progress_ctx, o->done, o->job->info->weights_size);
-  }
-}
-
-/* A file's part is mapped by itself, and let go: its pages are the file's, and no memory of ours. */
-static bool write_mapped(WeightsOut *o, const ProgramWeight *w) {
-  const char *at = constant_data(o->job->module, w->constant, w->constant->loc);
-  if (!at) return false;
-  write_part(o, at, w->size);
-  uintptr_t from = ((uintptr_t)at + 4095) & ~(uintptr_t)4095, to = ((uintptr_t)at + (uintptr_t)w->size) & ~(uintptr_t)4095;
-  if (w->constant->kind == CONSTANT_FILE && to > from) madvise((void *)from, to - from, MADV_DONTNEED);
-  return true;
-}
-
-static bool write_computed(WeightsOut *o, const ProgramWeight *w) {
-  Evaluator *e = eval_new(o->job->module, (EvalOptions){0});
-  Tensor *t = eval_constant(e, w->constant);
-  if (!t && eval_exhausted(e)) fatal_resource("%s", diag_first(o->job->module->diag));
-  if (t) write_part(o, t->data, w->size);
-  if (t) tensor_release(t);
-  eval_free(e);
-  return t;
-}
-
-static bool write_weights(WeightsOut *o) {
-  const ProgramInfo *info = o->job->info;
-  for (int i = 0; i < info->weights.n; i++) {
-    const ProgramWeight *w = &info->weights.at[i];
-    bool at_hand = w->constant->kind == CONSTANT_BYTES || w->constant->kind == CONSTANT_FILE;
-    if (!(at_hand ? write_mapped(o, w) : write_computed(o, w))) return false;
-  }
-  lrt_end_mark end = {.size = (uint64_t)info->weights_size, .hash = lrt_hash_end(&o->hash)};
-  memcpy(end.magic, LRT_MAGIC, sizeof end.magic);
-  out_write(o->file, &end, sizeof end);
-  return true;
 }
 
 /* ---- opening the file up ---- */
@@ -203,7 +134,7 @@ static uint64_t open_up(char *elf, Elf64_Phdr *segment, uint64_t size, uint64_t 
 
 static bool write_program(const LinkJob *j, OutFile *o, char *elf, size_t elf_size) {
   Elf64_Phdr *segment = weights_segment(elf);
-  if (j->info->weights_size == 0) {
+  if (!program_holds_weights(j->weights.info)) {
     out_write(o, elf, elf_size);
     return true;
   }
@@ -211,10 +142,10 @@ static bool write_program(const LinkJob *j, OutFile *o, char *elf, size_t elf_si
   /* what is behind the segment begins at a multiple of 64, so that moving it keeps its alignment */
   uint64_t tail = segment->p_offset + segment->p_filesz, at = tail / 64 * 64;
   ensure(at == tail);
-  uint64_t moved = open_up(elf, segment, (uint64_t)j->info->weights_size + sizeof(lrt_end_mark), at);
+  uint64_t moved = open_up(elf, segment, (uint64_t)j->weights.info->weights_size + sizeof(lrt_end_mark), at);
   out_write(o, elf, 4096 < segment->p_offset ? segment->p_offset : 4096);
-  WeightsOut w = {.job = j, .file = o};
-  if (!write_weights(&w)) return false;
+  uint64_t hash;
+  if (!weights_write(&j->weights, o, &hash)) return false;
   out_seek(o, moved);
   out_write(o, elf + at, elf_size - at);
   return true;

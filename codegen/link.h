@@ -4,17 +4,14 @@
 
 #include <stddef.h>
 
-#include "codegen/program.h"
+#include "codegen/write_weights.h"
 
 typedef struct LinkJob {
-  Module *module;
+  WeightsJob weights;
   const char *linker; /* ld.lld */
   const char *out;
   const void *object;
   size_t object_size;
-  const ProgramInfo *info;
-  void (*progress)(void *ctx, int64_t done, int64_t of); /* bytes of weights, or NULL */
-  void *progress_ctx;
 } LinkJob;
 
 /* The ld.lld that was there when Lathe was built. */

@@ -1,6 +1,7 @@
 /* program.c -- a lowered function, at each of its levels, as the data that the runtime walks (runtime/abi.h). */
 #include "codegen/program.h"
 
+#include "codegen/emit.h"
 #include "codegen/llvm_module.h"
 #include "codegen/plan.h"
 #include "ir/fatal.h"
@@ -223,10 +224,20 @@ static int port_dtype(Dtype t) {
   }
 }
 
-static LLVMValueRef port(Writer *w, const char *name, const char *other_name, const Value *v, Type t) {
+const char *program_input_name(const Func *f, int i) {
+  const char *name = f->body->arg[i]->name;
+  return name ? name : arena_printf(f->module->arena, "input%d", i);
+}
+
+const char *program_output_name(const Func *f, int i) {
+  const char *name = f->result_name[i];
+  return name ? name : arena_printf(f->module->arena, "output%d", i);
+}
+
+static LLVMValueRef port(Writer *w, const char *name, const Value *v, Type t) {
   int64_t dim[MAX_RANK];
   for (int i = 0; i < t->rank; i++) dim[i] = size(w, t->dim[i]);
-  return RECORD(w, text(w, name ? name : other_name), number(w, port_dtype(t->dtype)), number(w, t->rank), numbers(w, t->rank, dim),
+  return RECORD(w, text(w, name), number(w, port_dtype(t->dtype)), number(w, t->rank), numbers(w, t->rank, dim),
                 number(w, value(w, v)));
 }
 
@@ -257,7 +268,7 @@ static LLVMValueRef input_table(Writer *w) {
   Values v = {0};
   const Block *b = w->func->body;
   for (int i = 0; i < b->n_args; i++)
-    vec_push(w->arena, &v, port(w, b->arg[i]->name, arena_printf(w->arena, "input%d", i), b->arg[i], b->arg[i]->type));
+    vec_push(w->arena, &v, port(w, program_input_name(w->func, i), b->arg[i], b->arg[i]->type));
   return table(w, v.n, v.at);
 }
 
@@ -265,7 +276,7 @@ static LLVMValueRef output_table(Writer *w) {
   Values v = {0};
   const Node *end = block_terminator(w->func->body);
   for (int i = 0; i < end->n_in; i++)
-    vec_push(w->arena, &v, port(w, w->func->result_name[i], arena_printf(w->arena, "output%d", i), node_in(end, i), w->func->result[i]));
+    vec_push(w->arena, &v, port(w, program_output_name(w->func, i), node_in(end, i), w->func->result[i]));
   return table(w, v.n, v.at);
 }
 
@@ -346,16 +357,26 @@ static LLVMValueRef level_record(LlvmModule *m, ProgramInfo *info, Func *f, Home
 static void write_model(Writer *w, LLVMValueRef *level) {
   const ProgramInfo *info = w->info;
   LLVMValueRef model = RECORD(w, number(w, LRT_VERSION), text(w, info->name), text(w, info->made_by),
-                              number(w, info->n_levels), table(w, info->n_levels, level), number(w, info->weights_size));
+                              number(w, info->n_levels), table(w, info->n_levels, level), number(w, info->weights_size), number(w, 0),
+                              info->weights_file ? text(w, info->weights_file) : LLVMConstNull(w->pointer));
   LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(model), "lrt_model_data");
   LLVMSetInitializer(g, model);
   LLVMSetGlobalConstant(g, true);
   LLVMSetVisibility(g, LLVMHiddenVisibility);
 }
 
+void program_set_weights_hash(LlvmModule *m, uint64_t hash) {
+  enum { FIELDS = 8, HASH = 6 }; /* of lrt_model */
+  LLVMValueRef g = LLVMGetNamedGlobal(m->module, "lrt_model_data"), model = LLVMGetInitializer(g), field[FIELDS];
+  ensure(LLVMGetNumOperands(model) == FIELDS);
+  for (unsigned i = 0; i < FIELDS; i++) field[i] = LLVMGetOperand(model, i);
+  field[HASH] = LLVMConstInt(LLVMTypeOf(field[HASH]), hash, false);
+  LLVMSetInitializer(g, LLVMConstStructInContext(m->context, field, FIELDS, false));
+}
+
 /* An empty place for the weights, which the linker puts last; link.c opens it up. */
 static void write_weights_section(Writer *w) {
-  if (w->info->weights_size == 0) return;
+  if (!program_holds_weights(w->info)) return;
   uint8_t nothing[LRT_ALIGN] = {0};
   LLVMValueRef g = bytes(w, sizeof nothing, nothing, LRT_WEIGHTS_ALIGN);
   LLVMSetLinkage(g, LLVMExternalLinkage);
@@ -364,9 +385,21 @@ static void write_weights_section(Writer *w) {
   LLVMSetSection(g, ".lathe.weights");
 }
 
+/* A kernel has its workgroup's memory there, and room for registers; the runtime needs some kilobytes. */
+static int64_t stack_bytes(const Module *m) {
+  int64_t most = 0;
+  for (int i = 0; i < m->funcs.n; i++) {
+    const Func *f = m->funcs.at[i];
+    int64_t bytes = f->level == LEVEL_KERNEL ? emit_workgroup_memory(f) : 0;
+    if (bytes > most) most = bytes;
+  }
+  return most + (32 << 10);
+}
+
 bool program_emit(LlvmModule *m, ProgramInfo *info, Diag *d) {
   LLVMValueRef level[MAX_LEVELS];
   Homes homes = {0};
+  info->stack_bytes = stack_bytes(info->level[0]->module);
   for (int k = 0; k < info->n_levels; k++)
     if (!(level[k] = level_record(m, info, info->level[k], &homes, d))) return false;
   Writer w = writer_new(m, info, info->level[0], &homes);

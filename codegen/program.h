@@ -19,10 +19,21 @@ typedef struct ProgramInfo {
   int n_launches, n_phases, n_blocks; /* of the last level's plan */
   VEC(ProgramWeight) weights; /* in the order of their offsets */
   int64_t weights_size;       /* a multiple of LRT_ALIGN */
+  const char *weights_file;   /* the name of a file of their own, or NULL: they are in the program's */
+  int64_t stack_bytes;        /* what a run takes of it */
 } ProgramInfo;
+
+static inline bool program_holds_weights(const ProgramInfo *p) { return p->weights_size > 0 && !p->weights_file; }
+
+/* As the program calls them: by their own names, or by their places. */
+const char *program_input_name(const Func *f, int i);
+const char *program_output_name(const Func *f, int i);
 
 /* Adds the function's levels to the module that has their kernels, as `lrt_model_data`, and fills in the weights that they
  * count on. What no program can run is refused, all of it, by name; then false. */
 bool program_emit(LlvmModule *m, ProgramInfo *p, Diag *d);
+
+/* Weights in a file of their own are written first; then the program can tell them from others. */
+void program_set_weights_hash(LlvmModule *m, uint64_t hash);
 
 #endif

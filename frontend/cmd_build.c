@@ -163,9 +163,12 @@ static const char *linker(void) {
   return access(own, X_OK) == 0 ? own : "ld.lld-19";
 }
 
+static WeightsJob weights_job(Build *b, const ProgramInfo *info) {
+  return (WeightsJob){.module = b->module, .info = info, .progress = say_weights, .progress_ctx = b};
+}
+
 static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
-  LinkJob j = {.module = b->module, .linker = linker(), .out = b->out, .info = info,
-               .progress = say_weights, .progress_ctx = b};
+  LinkJob j = {.weights = weights_job(b, info), .linker = linker(), .out = b->out};
   double start = driver_now();
   llvm_module_object(l, &j.object, &j.object_size);
   bool timed = option_given(&b->driver->options, "time");

@@ -82,7 +82,7 @@ typedef struct lrt_step {
   int64_t grid[3]; /* sizes */
 } lrt_step;
 
-enum { LRT_VERSION = 2, LRT_PHASE = 16 }; /* launches in a phase, at most */
+enum { LRT_VERSION = 3, LRT_PHASE = 16 }; /* launches in a phase, at most */
 
 /* The model, made for one level of processors. */
 typedef struct lrt_program {
@@ -105,7 +105,12 @@ typedef struct lrt_model {
   int64_t n_levels;
   const lrt_program *level; /* [n_levels]: a later one asks for more */
   int64_t weights_size;     /* without the end mark */
+  uint64_t weights_hash;    /* of weights in a file of their own, or 0: they are in this one */
+  const char *weights_file; /* its name, or NULL */
 } lrt_model;
+
+/* What a library exports: lrt_api_NAME (runtime/library.h) as `<model>_NAME`. */
+#define LRT_API(F) F(open) F(open_bytes) F(check) F(close) F(session_open) F(session_close) F(run)
 
 /* ---- weights ---- */
 

@@ -27,7 +27,8 @@ const void *os_map(int64_t file, size_t n);
 /* Stacks, which take memory only where they are used: a kernel's workgroup memory, 8 MB at most, is on them. */
 enum { OS_STACK = 32 << 20 };
 
-bool os_thread(void (*run)(void *), void *context);
+uintptr_t os_thread(void *(*run)(void *), void *context); /* 0: there is none to be had */
+void os_join(uintptr_t thread);             /* when it has nothing more to do: returns when it is gone */
 void os_wait(uint32_t *at, uint32_t value); /* returns at once if it has another value, and sometimes for nothing */
 void os_wake(uint32_t *at);                 /* all who wait */
 int64_t os_processors(void);                /* those that this process may use */

@@ -1,45 +1,42 @@
-/* os_hosted.c -- the operating system through a C library: for programs that have one, and for tests of the rest. */
-#define _GNU_SOURCE
+/* os_hosted.c -- the operating system through a C library: for models in other people's programs, and for tests of the rest. */
+#include "runtime/libc.h"
 #include "runtime/os.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
+enum { EINTR = 4, EEXIST = 17 };
+
+static int64_t failed(void) { return -*__errno_location(); }
 
 _Noreturn void os_exit(int status) { exit(status); }
 
 /* ---- files ---- */
 
+enum { O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_CLOEXEC = 02000000, SEEK_END = 2 };
+
 int64_t os_open(const char *path) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  return file < 0 ? -errno : file;
+  int file = open(path, O_CLOEXEC);
+  return file < 0 ? failed() : file;
 }
 
 int64_t os_create(const char *path) {
   int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  return file < 0 ? -errno : file;
+  return file < 0 ? failed() : file;
 }
 
 void os_close(int64_t file) { close((int)file); }
 
 int64_t os_size(int64_t file) {
-  struct stat s;
-  return fstat((int)file, &s) == 0 ? (int64_t)s.st_size : -errno;
+  long here = lseek((int)file, 0, 1), size = lseek((int)file, 0, SEEK_END);
+  if (size < 0) return failed();
+  lseek((int)file, here, 0);
+  return size;
 }
 
 int64_t os_read(int64_t file, void *to, size_t n) {
   size_t done = 0;
   while (done < n) {
-    ssize_t got = read((int)file, (char *)to + done, n - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return -errno;
+    long got = read((int)file, (char *)to + done, n - done);
+    if (got < 0 && failed() == -EINTR) continue;
+    if (got < 0) return failed();
     if (got == 0) break;
     done += (size_t)got;
   }
@@ -48,8 +45,8 @@ int64_t os_read(int64_t file, void *to, size_t n) {
 
 bool os_write(int64_t file, const void *from, size_t n) {
   for (size_t done = 0; done < n;) {
-    ssize_t put = write((int)file, (const char *)from + done, n - done);
-    if (put < 0 && errno == EINTR) continue;
+    long put = write((int)file, (const char *)from + done, n - done);
+    if (put < 0 && failed() == -EINTR) continue;
     if (put <= 0) return false;
     done += (size_t)put;
   }
@@ -58,75 +55,65 @@ bool os_write(int64_t file, const void *from, size_t n) {
 
 bool os_rename(const char *from, const char *to) { return rename(from, to) == 0; }
 void os_remove(const char *path) { unlink(path); }
-bool os_make_folder(const char *path) { return mkdir(path, 0777) == 0 || errno == EEXIST; }
+bool os_make_folder(const char *path) { return mkdir(path, 0777) == 0 || failed() == -EEXIST; }
 
 /* ---- memory ---- */
 
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
+
+static void *map(size_t n, int protection, int flags, int64_t file) {
+  void *m = mmap(NULL, n ? n : 1, protection, flags, (int)file, 0);
+  return m == (void *)-1 ? NULL : m;
+}
+
 void *os_memory(size_t n) {
-  void *m = mmap(NULL, n ? n : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return m == MAP_FAILED ? NULL : m;
+  void *m = map(n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  if (m && n >= HUGE) madvise(m, n, MADV_HUGEPAGE);
+  return m;
 }
 
 void os_release(void *memory, size_t n) {
   if (memory) munmap(memory, n ? n : 1);
 }
 
-const void *os_map(int64_t file, size_t n) {
-  void *m = mmap(NULL, n ? n : 1, PROT_READ, MAP_PRIVATE, (int)file, 0);
-  return m == MAP_FAILED ? NULL : m;
-}
+const void *os_map(int64_t file, size_t n) { return map(n, PROT_READ, MAP_PRIVATE, file); }
 
 /* ---- threads ---- */
 
-typedef struct Start {
-  void (*run)(void *);
-  void *context;
-} Start;
-
-static void *start(void *given) {
-  Start s = *(Start *)given;
-  free(given);
-  s.run(s.context);
-  return NULL;
-}
-
-bool os_thread(void (*run)(void *), void *context) {
-  pthread_t t;
-  Start *s = malloc(sizeof *s);
-  if (!s) return false;
-  *s = (Start){run, context};
-  pthread_attr_t a;
-  bool good = pthread_attr_init(&a) == 0 && pthread_attr_setstacksize(&a, OS_STACK) == 0 &&
-              pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED) == 0 && pthread_create(&t, &a, start, s) == 0;
+uintptr_t os_thread(void *(*run)(void *), void *context) {
+  uintptr_t thread = 0;
+  ThreadAttributes a;
+  if (pthread_attr_init(&a) != 0) return 0;
+  bool good = pthread_attr_setstacksize(&a, OS_STACK) == 0 && pthread_create(&thread, &a, run, context) == 0;
   pthread_attr_destroy(&a);
-  if (!good) free(s);
-  return good;
+  return good ? thread : 0;
 }
 
-/* A condition that all who wait share, whatever they wait for: it is rarely asked. */
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+void os_join(uintptr_t thread) { pthread_join(thread, NULL); }
 
-void os_wait(uint32_t *at, uint32_t value) {
-  pthread_mutex_lock(&mutex);
-  if (__atomic_load_n(at, __ATOMIC_SEQ_CST) == value) pthread_cond_wait(&changed, &mutex);
-  pthread_mutex_unlock(&mutex);
-}
+/* Of these, C libraries have no function, or two that differ. */
+#if defined(__x86_64__)
+enum { SYS_futex = 202, SYS_getaffinity = 204, SYS_clock_gettime = 228 };
+#elif defined(__arm__)
+enum { SYS_futex = 240, SYS_getaffinity = 242, SYS_clock_gettime = 263 };
+#else
+enum { SYS_futex = 98, SYS_getaffinity = 123, SYS_clock_gettime = 113 };
+#endif
+enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 
-void os_wake(uint32_t *at) {
-  (void)at;
-  pthread_mutex_lock(&mutex);
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&mutex);
-}
+void os_wait(uint32_t *at, uint32_t value) { syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
+void os_wake(uint32_t *at) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0); }
 
 int64_t os_processors(void) {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  unsigned long mask[1024 / sizeof(long)] = {0};
+  int64_t n = 0;
+  long bytes = syscall(SYS_getaffinity, 0, sizeof mask, mask);
+  for (long i = 0; i < bytes / (long)sizeof *mask; i++) n += __builtin_popcountl(mask[i]);
+  return n > 0 ? n : 1;
 }
 
 int64_t os_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+  long t[2] = {0};
+  syscall(SYS_clock_gettime, 1, t);
+  return (int64_t)t[0] * 1000000000 + t[1];
 }

@@ -144,14 +144,17 @@ static char *new_stack(void) {
   return stack ? stack + OS_STACK : NULL;
 }
 
-bool os_thread(void (*run)(void *), void *context) {
+uintptr_t os_thread(void *(*run)(void *), void *context) {
   char *end = new_stack();
-  if (!end) return false;
+  if (!end) return 0;
   void **top = (void **)(void *)(end - 32);
   top[0] = (void *)(uintptr_t)run;
   top[1] = context;
-  return lrt_clone(CLONE_FLAGS, top) > 0;
+  return lrt_clone(CLONE_FLAGS, top) > 0 ? (uintptr_t)end : 0;
 }
+
+/* It may still be on its way out, on a stack that stays: the program ends soon after. */
+void os_join(uintptr_t thread) { (void)thread; }
 
 enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 

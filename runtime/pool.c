@@ -24,6 +24,7 @@ struct lrt_pool {
   uint32_t caller_sleeps;
   _Alignas(64) lrt_launch launch[LRT_PHASE];
   int n;
+  uintptr_t thread[POOL_THREADS];
   Run run[]; /* [LRT_PHASE][threads] */
 };
 
@@ -88,7 +89,7 @@ static uint32_t next_phase(lrt_pool *p, uint32_t seen) {
   return __atomic_load_n(&p->phase, __ATOMIC_SEQ_CST);
 }
 
-static void worker(void *context) {
+static void *worker(void *context) {
   lrt_pool *p = context;
   int64_t self = __atomic_add_fetch(&p->joined, 1, __ATOMIC_SEQ_CST);
   uint32_t seen = 0;
@@ -99,6 +100,7 @@ static void worker(void *context) {
   }
   __atomic_add_fetch(&p->stopped, 1, __ATOMIC_SEQ_CST);
   os_wake(&p->stopped);
+  return NULL;
 }
 
 /* ---- the caller ---- */
@@ -117,7 +119,7 @@ lrt_pool *pool_open(int64_t threads) {
   p->bytes = bytes;
   p->threads = threads;
   for (int64_t i = 1; i < threads; i++)
-    if (!os_thread(worker, p)) { /* the runs of those that are not there will be stolen */
+    if (!(p->thread[i] = os_thread(worker, p))) { /* the runs of those that are not there will be stolen */
       __atomic_add_fetch(&p->joined, (uint32_t)(threads - i), __ATOMIC_SEQ_CST);
       __atomic_add_fetch(&p->stopped, (uint32_t)(threads - i), __ATOMIC_SEQ_CST);
       break;
@@ -132,6 +134,7 @@ void pool_close(lrt_pool *p) {
   __atomic_store_n(&p->stop, 1, __ATOMIC_SEQ_CST);
   publish(p);
   for (uint32_t n; (n = __atomic_load_n(&p->stopped, __ATOMIC_SEQ_CST)) < p->threads - 1;) os_wait(&p->stopped, n);
+  for (int64_t i = 1; i < p->threads && p->thread[i]; i++) os_join(p->thread[i]);
   os_release(p, p->bytes);
 }
 
