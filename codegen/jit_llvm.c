@@ -1,4 +1,4 @@
-/* jit_llvm.c -- runs compiled kernels in this process: for tests and benchmarks. */
+/* jit_llvm.c -- runs compiled kernels in this process: for `lathe verify`, tests and benchmarks. */
 #include "codegen/jit_llvm.h"
 
 #include <llvm-c/Core.h>
@@ -28,6 +28,13 @@ static bool host_runs(const char *features, const Target *t) {
     if (target_has(t, 1u << i) && !host_has(features, strcmp(name, "sse41") == 0 ? "sse4.1" : name)) return false;
   }
   return t->kind == TARGET_CPU;
+}
+
+bool jit_runs(const Target *t) {
+  char *features = LLVMGetHostCPUFeatures();
+  bool runs = host_runs(features, t);
+  LLVMDisposeMessage(features);
+  return runs;
 }
 
 const Target *jit_host_target(void) {

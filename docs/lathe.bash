@@ -2,13 +2,14 @@
 _lathe() {
   local word=${COMP_WORDS[COMP_CWORD]} options=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W 'ir inspect eval build help docs --version' -- "$word"))
+    COMPREPLY=($(compgen -W 'ir inspect eval verify build help docs --version' -- "$word"))
     return
   fi
   case ${COMP_WORDS[1]} in
     ir) options='--passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
     inspect) options='--passes --pipeline --dim --json --help ' ;;
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
+    verify) options='--each --cpu --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
     build) options='--output --cpu --emit --debug --quiet --dump-dir --time --dim --func --help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;

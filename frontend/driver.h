@@ -28,6 +28,7 @@ int command_ir(Driver *d);
 int command_inspect(Driver *d);
 int command_eval(Driver *d);
 int command_build(Driver *d);
+int command_verify(Driver *d);
 int command_help(Driver *d);
 int command_docs(Driver *d);
 

@@ -16,6 +16,7 @@ enum {
   INSPECT = 1 << COMMAND_inspect,
   EVAL = 1 << COMMAND_eval,
   BUILD = 1 << COMMAND_build,
+  VERIFY = 1 << COMMAND_verify,
   HELP = 1 << COMMAND_help,
   DOCS = 1 << COMMAND_docs,
   MANY = OPTION_MANY

@@ -34,7 +34,7 @@
 #include "ir/text_lex.h"
 #include "ir/verify.h"
 #include "passes/pass.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 typedef VEC(const char *) Lines;
 

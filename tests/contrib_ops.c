@@ -19,7 +19,7 @@
 #include "ir/checked.h"
 #include "ir/fatal.h"
 #include "onnx.pb-c.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "via.h"
 #include "wire.h"
 

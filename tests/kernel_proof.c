@@ -11,7 +11,7 @@
 #include "ir/interp.h"
 #include "ir/text.h"
 #include "ir/verify.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "vulkan_run.h"
 
 typedef enum Shape { PORTABLE, CPU, GPU } Shape;

@@ -21,7 +21,7 @@
 #include "frontend/onnx_tensor.h"
 #include "ir/fatal.h"
 #include "onnx.pb-c.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "via.h"
 
 enum { SKIPPED_TEST = 77, SECONDS_A_CASE = 60 };

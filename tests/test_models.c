@@ -10,7 +10,7 @@
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "model_data.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 /* ---- one model ---- */
 

@@ -14,7 +14,7 @@
 #include "frontend/npy.h"
 #include "ir/fatal.h"
 #include "model_data.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 enum { MAX_THREADS = 3 };
 

@@ -11,7 +11,7 @@
 #include "ir/verify.h"
 #include "passes/pass.h"
 #include "random.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 /* ---- randomness ---- */
 

@@ -7,7 +7,7 @@
 
 #include "ir/verify.h"
 #include "random.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "via.h"
 
 typedef enum Follow { FOLLOW_NONE, FOLLOW_BIAS, FOLLOW_BIAS_GELU, FOLLOW_RESIDUAL, FOLLOW_GATE, FOLLOW_MASK, FOLLOW_COUNT } Follow;

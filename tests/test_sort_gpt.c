@@ -8,7 +8,7 @@
 
 #include "ir/fatal.h"
 #include "passes/pass.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 /* ---- the files ---- */
 

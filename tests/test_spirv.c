@@ -10,7 +10,7 @@
 #include "ir/fatal.h"
 #include "ir/text.h"
 #include "ir/verify.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "vulkan_run.h"
 
 /* ---- the numbers are the registry's ---- */

@@ -1,8 +1,7 @@
 /* via.c -- the ways to run a model that tests compare: by reference, lowered and interpreted, or compiled. */
 #include "via.h"
 
-#include "codegen/jit_llvm.h"
-#include "ir/fatal.h"
+#include "codegen/native.h"
 #include "passes/pass.h"
 
 static const char *const names[VIA_COUNT] = {"eval", "lowered", "native"};
@@ -35,8 +34,7 @@ static bool all_lowered(Module *m, const Block *b) {
 
 struct Program {
   Module *module;
-  LlvmModule *llvm; /* VIA_NATIVE */
-  Jit *jit;
+  Native *native; /* VIA_NATIVE */
 };
 
 static bool lower(Module *m, const Target *target) {
@@ -48,15 +46,9 @@ static bool lower(Module *m, const Target *target) {
 }
 
 static bool compile(Program *p) {
-  Module *m = p->module;
   const Target *t = jit_host_target();
-  if (!t) return diag_error(m->diag, (Loc){0}, "this machine is none of the targets");
-  p->llvm = llvm_module_new(t, "test");
-  bool good = true;
-  for (int i = 0; i < m->funcs.n; i++)
-    if (m->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(p->llvm, m->funcs.at[i], m->diag);
-  if (good) p->jit = jit_new(p->llvm);
-  return good;
+  if (!t) return diag_error(p->module->diag, (Loc){0}, "this machine is none of the targets");
+  return (p->native = native_new(p->module, t)) != NULL;
 }
 
 Program *via_prepare(Via via, Module *m) {
@@ -68,27 +60,14 @@ Program *via_prepare(Via via, Module *m) {
 }
 
 void via_free(Program *p) {
-  if (p->jit) jit_free(p->jit);
-  if (p->llvm) llvm_module_free(p->llvm);
+  native_free(p->native);
 }
 
 /* ---- running ---- */
 
-static bool run_compiled(void *ctx, Func *kernel, const int64_t grid[3], int n_args, const KernelArg *arg) {
-  enum { MAX_ARGS = 256 };
-  lrt_arg a[MAX_ARGS];
-  ensure(n_args <= MAX_ARGS);
-  for (int i = 0; i < n_args; i++) {
-    if (arg[i].memory) a[i].memory = arg[i].memory;
-    else a[i].bits = arg[i].bits;
-  }
-  jit_kernel(ctx, kernel->name)(a, grid, 0, grid[0] * grid[1] * grid[2]);
-  return true;
-}
-
 bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result) {
   EvalOptions o = {.max_memory = (int64_t)1 << 32};
-  if (p->jit) o.launch = run_compiled, o.launch_ctx = p->jit;
+  if (p->native) o.launch = native_launch, o.launch_ctx = p->native;
   Evaluator *e = eval_new(p->module, o);
   bool good = eval_func(e, f, f->body->n_args, arg, result);
   eval_free(e);

@@ -1,4 +1,4 @@
-/* tolerance.h -- when two tensors are the same: the rules that all tests share. */
+/* tolerance.h -- when two tensors are the same: the rules that tests and `lathe verify` share. */
 #ifndef LATHE_TOLERANCE_H
 #define LATHE_TOLERANCE_H
 
@@ -13,6 +13,9 @@ typedef struct Comparison {
   double excess;   /* its error over what the rule allows it: above 1 is too much */
   double cosine;   /* of all finite elements */
 } Comparison;
+
+/* How far a compiled result of the type may be from the reference, as compare_scaled() counts: 0 is exact. */
+double tolerance_of(Dtype t);
 
 /* ONNX's rule: |a-b| <= atol + rtol*|b| for each element, by one table of both for the types. */
 Comparison compare_onnx(const Tensor *got, const Tensor *want);
