@@ -11,7 +11,7 @@
 #include "frontend/npy.h"
 #include "ir/fatal.h"
 #include "ir/verify.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 
 enum { SEQUENCES = 3, MAX_STATES = 64 };
 static const double tolerance = 1e-4;

@@ -8,7 +8,7 @@
 
 #include "ir/verify.h"
 #include "random.h"
-#include "tolerance.h"
+#include "ir/tolerance.h"
 #include "via.h"
 
 typedef enum Bias { BIAS_NONE, BIAS_ADDED, BIAS_MASK } Bias;
