@@ -29,6 +29,35 @@ void box_push(Box *b, int64_t dim, int64_t to, int64_t from) {
   b->rank++;
 }
 
+/* Two axes of whole elements. Where neighbours here are rows there, blocks of both fit the nearest cache. */
+#define MOVE_PLANE(bits) \
+  static void move_plane_##bits(const int64_t *dim, const int64_t *to, const int64_t *from, uint##bits##_t *dst, \
+                                const uint##bits##_t *src) { \
+    enum { BLOCK = 32 }; \
+    for (int64_t j0 = 0; j0 < dim[1]; j0 += BLOCK) \
+      for (int64_t i = 0, n = dim[1] - j0 < BLOCK ? dim[1] - j0 : BLOCK; i < dim[0]; i++) \
+        for (int64_t j = j0; j < j0 + n; j++) dst[i * to[0] + j * to[1]] = src[i * from[0] + j * from[1]]; \
+  }
+MOVE_PLANE(8)
+MOVE_PLANE(16)
+MOVE_PLANE(32)
+MOVE_PLANE(64)
+#undef MOVE_PLANE
+
+static bool is_aligned(Dtype t, const void *p) { return (uintptr_t)p % (size_t)(dtype_bits(t) / 8) == 0; }
+
+static bool move_plane(const Box *b, int axis, Dtype t, void *dst, int64_t di, const void *src, int64_t si) {
+  const int64_t *dim = &b->dim[axis], *to = &b->to[axis], *from = &b->from[axis];
+  if (axis != b->rank - 2 || (to[1] == 1 && from[1] == 1) || dtype_bits(t) < 8 || !is_aligned(t, dst) || !is_aligned(t, src)) return false;
+  switch (dtype_bits(t)) {
+  case 8: move_plane_8(dim, to, from, (uint8_t *)dst + di, (const uint8_t *)src + si); return true;
+  case 16: move_plane_16(dim, to, from, (uint16_t *)dst + di, (const uint16_t *)src + si); return true;
+  case 32: move_plane_32(dim, to, from, (uint32_t *)dst + di, (const uint32_t *)src + si); return true;
+  case 64: move_plane_64(dim, to, from, (uint64_t *)dst + di, (const uint64_t *)src + si); return true;
+  default: return false;
+  }
+}
+
 static void move_axis(const Box *b, int axis, Dtype t, void *dst, int64_t di, const void *src, int64_t si) {
   int64_t n = b->dim[axis], to = b->to[axis], from = b->from[axis];
   bool inner = axis == b->rank - 1;
@@ -36,6 +65,7 @@ static void move_axis(const Box *b, int axis, Dtype t, void *dst, int64_t di, co
     move_elements(t, dst, di, src, si, n);
     return;
   }
+  if (move_plane(b, axis, t, dst, di, src, si)) return;
   for (int64_t i = 0; i < n; i++) {
     if (inner)
       move_elements(t, dst, di + i * to, src, si + i * from, 1);
