@@ -1,80 +1,173 @@
-/* write_weights.c -- copies a program's weights from their source to where they belong, and marks their end. */
+/* write_weights.c -- takes a program's weights from their source to where they belong, and marks their end.
+ *
+ * One thread moves elements to their places, part by part, and another hashes and writes: each takes about as long as the
+ * other, and as the disk. */
 #define _GNU_SOURCE
 #include "codegen/write_weights.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "ir/eval.h"
 #include "ir/fatal.h"
+#include "ir/view.h"
 #include "runtime/abi.h"
 
-typedef struct WeightsOut {
+enum { CHUNK = 4 << 20, PAGE = 4096, PARTS = 3 };
+
+typedef struct Part {
+  const char *bytes;
+  int64_t n;
+} Part;
+
+typedef struct Writing {
   const WeightsJob *job;
-  const OutFile *file;
+  const OutFile *to;
   lrt_hash hash;
   int64_t done;
-} WeightsOut;
+  char *buffer[PARTS]; /* [CHUNK] each */
+  pthread_mutex_t lock; /* of all that follows */
+  pthread_cond_t changed;
+  Part part[PARTS];
+  int64_t made, written; /* parts: part i is in place i mod PARTS */
+  bool ended;
+} Writing;
 
-enum { CHUNK = 4 << 20 };
+/* ---- hashing and writing ---- */
 
-/* The blocks' sizes are multiples of LRT_ALIGN, so that each part is whole words; the end of one is filled with zeros. */
-static void write_part(WeightsOut *o, const void *bytes, int64_t size) {
-  for (int64_t at = 0; at < size; at += CHUNK) {
-    int64_t n = size - at < CHUNK ? size - at : CHUNK, whole = n / LRT_ALIGN * LRT_ALIGN;
-    uint64_t rest[LRT_ALIGN / 8] = {0}, words[CHUNK / 8 / 1024];
-    const char *from = (const char *)bytes + at;
-    for (int64_t i = 0; i < whole;) { /* sources are aligned as their files please */
-      int64_t part = whole - i < (int64_t)sizeof words ? whole - i : (int64_t)sizeof words;
-      memcpy(words, from + i, (size_t)part);
-      lrt_hash_words(&o->hash, words, (uint64_t)part / 8);
-      i += part;
-    }
-    out_write(o->file, from, (size_t)whole);
-    if (n > whole) {
-      memcpy(rest, from + whole, (size_t)(n - whole));
-      lrt_hash_words(&o->hash, rest, LRT_ALIGN / 8);
-      out_write(o->file, rest, LRT_ALIGN);
-    }
-    o->done += n;
-    sync_file_range(o->file->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begin to write what the sync at the end waits for */
-    if (o->job->progress) o->job->progress(o->job->progress_ctx, o->done, o->job->info->weights_size);
+/* Sources are aligned as their files please; what is no whole word is filled up with zeros. */
+static void hash_bytes(lrt_hash *h, const char *bytes, int64_t n) {
+  uint64_t word[512];
+  for (int64_t i = 0, part; i < n; i += part) {
+    part = n - i < (int64_t)sizeof word ? n - i : (int64_t)sizeof word;
+    if (part % 8) word[part / 8] = 0;
+    memcpy(word, bytes + i, (size_t)part);
+    lrt_hash_words(h, word, (uint64_t)(part + 7) / 8);
   }
 }
 
-/* A file's part is mapped by itself, and let go: its pages are the file's, and no memory of ours. */
-static bool write_mapped(WeightsOut *o, const ProgramWeight *w) {
-  const char *at = constant_data(o->job->module, w->constant, w->constant->loc);
-  if (!at) return false;
-  write_part(o, at, w->size);
-  uintptr_t from = ((uintptr_t)at + 4095) & ~(uintptr_t)4095, to = ((uintptr_t)at + (uintptr_t)w->size) & ~(uintptr_t)4095;
-  if (w->constant->kind == CONSTANT_FILE && to > from) madvise((void *)from, to - from, MADV_DONTNEED);
-  return true;
+/* Blocks begin at multiples of LRT_ALIGN, and all parts of one but the last are as long. */
+static void write_part(Writing *w, const char *bytes, int64_t n) {
+  static const char zeros[LRT_ALIGN];
+  const WeightsJob *j = w->job;
+  int64_t filled = (LRT_ALIGN - n % LRT_ALIGN) % LRT_ALIGN, whole = n - n % LRT_ALIGN;
+  char last[LRT_ALIGN] = {0};
+  memcpy(last, bytes + whole, (size_t)(n - whole));
+  hash_bytes(&w->hash, bytes, whole);
+  if (filled) hash_bytes(&w->hash, last, LRT_ALIGN);
+  out_write(w->to, bytes, (size_t)n);
+  out_write(w->to, zeros, (size_t)filled);
+  w->done += n;
+  sync_file_range(w->to->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begin to write what the sync at the end waits for */
+  if (j->progress) j->progress(j->progress_ctx, w->done, j->info->weights_size);
 }
 
-static bool write_computed(WeightsOut *o, const ProgramWeight *w) {
-  Evaluator *e = eval_new(o->job->module, (EvalOptions){0});
-  Tensor *t = eval_constant(e, w->constant);
-  if (!t && eval_exhausted(e)) fatal_resource("%s", diag_first(o->job->module->diag));
-  if (t) write_part(o, t->data, w->size);
+static void *write_parts(void *context) {
+  Writing *w = context;
+  pthread_mutex_lock(&w->lock);
+  for (;;) {
+    while (w->made == w->written && !w->ended) pthread_cond_wait(&w->changed, &w->lock);
+    if (w->made == w->written) break;
+    Part p = w->part[w->written % PARTS];
+    pthread_mutex_unlock(&w->lock);
+    write_part(w, p.bytes, p.n);
+    pthread_mutex_lock(&w->lock);
+    w->written++;
+    pthread_cond_broadcast(&w->changed);
+  }
+  pthread_mutex_unlock(&w->lock);
+  return NULL;
+}
+
+/* ---- making ---- */
+
+/* Waits until so many parts at most are not written yet. */
+static void wait_for_room(Writing *w, int64_t most) {
+  pthread_mutex_lock(&w->lock);
+  while (w->made - w->written > most) pthread_cond_wait(&w->changed, &w->lock);
+  pthread_mutex_unlock(&w->lock);
+}
+
+/* The place of the next part, when it is free. */
+static char *free_buffer(Writing *w) {
+  wait_for_room(w, PARTS - 1);
+  return w->buffer[w->made % PARTS];
+}
+
+static void give(Writing *w, const char *bytes, int64_t n) {
+  pthread_mutex_lock(&w->lock);
+  w->part[w->made++ % PARTS] = (Part){bytes, n};
+  pthread_cond_broadcast(&w->changed);
+  pthread_mutex_unlock(&w->lock);
+}
+
+/* A file's part is mapped by itself, and let go: its pages are the file's, and no memory of ours. */
+static void let_go(const View *v, const char *source) {
+  int64_t size;
+  if (v->source->kind != CONSTANT_FILE || !constant_size(v->source, &size)) return;
+  uintptr_t from = ((uintptr_t)source + PAGE - 1) & ~(uintptr_t)(PAGE - 1), to = ((uintptr_t)source + (uintptr_t)size) & ~(uintptr_t)(PAGE - 1);
+  if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+/* Parts are whole panels where they can be, and blocks of LRT_ALIGN bytes anyway. */
+static void write_view(Writing *w, const View *v, const char *source) {
+  int64_t element = dtype_bits(v->dtype) / 8, part = view_part(v, CHUNK / element);
+  if (part * element % LRT_ALIGN) part = CHUNK / element;
+  for (int64_t at = 0; at < v->count; at += part) {
+    int64_t n = v->count - at < part ? v->count - at : part;
+    char *buffer = free_buffer(w);
+    const char *there = view_in_place(v, source, at);
+    if (!there) view_read(v, source, at, n, buffer);
+    give(w, there ? there : buffer, n * element);
+  }
+  let_go(v, source);
+}
+
+/* Takes arithmetic, or has elements of less than a byte. */
+static bool write_computed(Writing *w, Constant *c, int64_t size) {
+  Evaluator *e = eval_new(w->job->module, (EvalOptions){0});
+  Tensor *t = eval_constant(e, c);
+  if (!t && eval_exhausted(e)) fatal_resource("%s", diag_first(w->job->module->diag));
+  for (int64_t at = 0; t && at < size; at += CHUNK) {
+    free_buffer(w);
+    give(w, (char *)t->data + at, size - at < CHUNK ? size - at : CHUNK);
+  }
+  wait_for_room(w, 0);
   if (t) tensor_release(t);
   eval_free(e);
   return t;
 }
 
+static bool write_weight(Writing *w, const ProgramWeight *p) {
+  View v;
+  Module *m = w->job->module;
+  if (!view_of(m, p->constant, &v) || v.source->kind == CONSTANT_EXPR) return write_computed(w, p->constant, p->size);
+  const char *source = v.source->kind == CONSTANT_FILE ? constant_data(m, v.source, p->constant->loc) : v.source->bytes;
+  if (source) write_view(w, &v, source);
+  return source;
+}
+
 bool weights_write(const WeightsJob *j, const OutFile *to, uint64_t *hash) {
-  const ProgramInfo *info = j->info;
-  WeightsOut out = {.job = j, .file = to}, *o = &out;
-  for (int i = 0; i < info->weights.n; i++) {
-    const ProgramWeight *w = &info->weights.at[i];
-    bool at_hand = w->constant->kind == CONSTANT_BYTES || w->constant->kind == CONSTANT_FILE;
-    if (!(at_hand ? write_mapped(o, w) : write_computed(o, w))) return false;
-  }
-  *hash = lrt_hash_end(&o->hash);
-  lrt_end_mark end = {.size = (uint64_t)info->weights_size, .hash = *hash};
+  Arena *a = arena_new();
+  Writing w = {.job = j, .to = to, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+  for (int i = 0; i < PARTS; i++) w.buffer[i] = arena_alloc(a, CHUNK);
+  pthread_t writer;
+  int failed = pthread_create(&writer, NULL, write_parts, &w);
+  if (failed) fatal_resource("cannot start a thread: %s", strerror(failed));
+  bool good = true;
+  for (int i = 0; i < j->info->weights.n && good; i++) good = write_weight(&w, &j->info->weights.at[i]);
+  pthread_mutex_lock(&w.lock);
+  w.ended = true;
+  pthread_cond_broadcast(&w.changed);
+  pthread_mutex_unlock(&w.lock);
+  pthread_join(writer, NULL);
+  *hash = lrt_hash_end(&w.hash);
+  lrt_end_mark end = {.size = (uint64_t)j->info->weights_size, .hash = *hash};
   memcpy(end.magic, LRT_MAGIC, sizeof end.magic);
-  out_write(o->file, &end, sizeof end);
-  return true;
+  if (good) out_write(to, &end, sizeof end);
+  arena_free(a);
+  return good;
 }
 
 bool weights_write_file(const WeightsJob *j, const char *path, uint64_t *hash) {

@@ -29,10 +29,16 @@ void box_push(Box *b, int64_t dim, int64_t to, int64_t from) {
   b->rank++;
 }
 
+/* Elements as numbers of their size, whatever they are. */
+typedef uint8_t __attribute__((may_alias)) Bits8;
+typedef uint16_t __attribute__((may_alias)) Bits16;
+typedef uint32_t __attribute__((may_alias)) Bits32;
+typedef uint64_t __attribute__((may_alias)) Bits64;
+
 /* Two axes of whole elements. Where neighbours here are rows there, blocks of both fit the nearest cache. */
 #define MOVE_PLANE(bits) \
-  static void move_plane_##bits(const int64_t *dim, const int64_t *to, const int64_t *from, uint##bits##_t *dst, \
-                                const uint##bits##_t *src) { \
+  static void move_plane_##bits(const int64_t *dim, const int64_t *to, const int64_t *from, Bits##bits *dst, \
+                                const Bits##bits *src) { \
     enum { BLOCK = 32 }; \
     for (int64_t j0 = 0; j0 < dim[1]; j0 += BLOCK) \
       for (int64_t i = 0, n = dim[1] - j0 < BLOCK ? dim[1] - j0 : BLOCK; i < dim[0]; i++) \
@@ -50,10 +56,10 @@ static bool move_plane(const Box *b, int axis, Dtype t, void *dst, int64_t di, c
   const int64_t *dim = &b->dim[axis], *to = &b->to[axis], *from = &b->from[axis];
   if (axis != b->rank - 2 || (to[1] == 1 && from[1] == 1) || dtype_bits(t) < 8 || !is_aligned(t, dst) || !is_aligned(t, src)) return false;
   switch (dtype_bits(t)) {
-  case 8: move_plane_8(dim, to, from, (uint8_t *)dst + di, (const uint8_t *)src + si); return true;
-  case 16: move_plane_16(dim, to, from, (uint16_t *)dst + di, (const uint16_t *)src + si); return true;
-  case 32: move_plane_32(dim, to, from, (uint32_t *)dst + di, (const uint32_t *)src + si); return true;
-  case 64: move_plane_64(dim, to, from, (uint64_t *)dst + di, (const uint64_t *)src + si); return true;
+  case 8: move_plane_8(dim, to, from, (Bits8 *)dst + di, (const Bits8 *)src + si); return true;
+  case 16: move_plane_16(dim, to, from, (Bits16 *)dst + di, (const Bits16 *)src + si); return true;
+  case 32: move_plane_32(dim, to, from, (Bits32 *)dst + di, (const Bits32 *)src + si); return true;
+  case 64: move_plane_64(dim, to, from, (Bits64 *)dst + di, (const Bits64 *)src + si); return true;
   default: return false;
   }
 }

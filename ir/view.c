@@ -238,6 +238,13 @@ int64_t view_part(const View *v, int64_t most) {
   return n;
 }
 
+const void *view_in_place(const View *v, const void *source, int64_t from) {
+  int64_t first = 0;
+  for (int i = 0; i < v->n_axes; i++) first += v->axis[i].first * v->axis[i].stride;
+  bool same = !v->padded && v->n_digits == 1 && v->digit[0].by == 1 && v->axis[v->digit[0].axis].stride == 1;
+  return same ? (const char *)source + (first + from) * (dtype_bits(v->dtype) / 8) : NULL;
+}
+
 /* A part of the result in which each digit has a range of its own. */
 typedef struct Part {
   int64_t from[VIEW_DIGITS], n[VIEW_DIGITS], to[VIEW_DIGITS]; /* to: distance of neighbours in the result */

@@ -37,6 +37,9 @@ bool view_of(Module *m, Constant *c, View *v);
 /* As many elements as fill whole digits, and `most` at most: parts of this size are read the fastest. */
 int64_t view_part(const View *v, int64_t most);
 
+/* Where the elements from `from` on are, if all follow each other in the source; else NULL. */
+const void *view_in_place(const View *v, const void *source, int64_t from);
+
 /* The elements [from, from + n); `source` are those of v->source. */
 void view_read(const View *v, const void *source, int64_t from, int64_t n, void *to);
 
