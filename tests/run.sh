@@ -52,10 +52,12 @@ case $mode in
   ;;
 --all)
   build asan
+  build tsan test_pool test_session
   build dev
   run_tests asan -L quick
+  run_tests tsan -L threads
   run_tests dev
-  summarise build/asan/tests.log build/dev/tests.log
+  summarise build/asan/tests.log build/tsan/tests.log build/dev/tests.log
   ;;
 --oracles)
   need_packages python3-venv

@@ -23,13 +23,13 @@ need_packages() {
   $root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null
 }
 
-# build PRESET: configures and builds; what it printed is shown if it fails.
+# build PRESET [TARGET...]: configures and builds, all or these; what it printed is shown if it fails.
 build() {
-  say "building ($1)"
-  local log
-  mkdir -p "build/$1"
-  log="build/$1/build.log"
-  if ! { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1; then
+  local preset=$1 log="build/$1/build.log"
+  shift
+  say "building ($preset)"
+  mkdir -p "build/$preset"
+  if ! { cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
     cat "$log"
     exit 1
   fi
