@@ -290,6 +290,7 @@ static LLVMTargetMachineRef new_machine(const Target *t) {
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  LLVMInitializeX86AsmParser(); /* for the assembly in the runtime of libraries */
   LLVMTargetRef target;
   ensure(t->kind == TARGET_CPU && !LLVMGetTargetFromTriple(t->triple, &target, NULL));
   return LLVMCreateTargetMachine(target, t->triple, t->cpu, t->attributes, LLVMCodeGenLevelAggressive, LLVMRelocPIC,

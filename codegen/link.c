@@ -76,18 +76,10 @@ static const char *layout(const LinkJob *j, Arena *a) {
     weights ? "  .lathe.weights ALIGN(0x200000) : { KEEP(*(.lathe.weights)) } :weights\n" : "");
 }
 
-/* Runs the linker on two objects; the executable is its standard output. */
-static bool run_linker(const LinkJob *j, Arena *a, char **elf, size_t *size) {
+/* Runs the linker; what it makes is its standard output. */
+static bool run_linker(const LinkJob *j, Arena *a, char **argv, char **elf, size_t *size) {
   extern char **environ;
-  int object = memory_file("object", j->object, j->object_size);
-  int runtime = memory_file("runtime", runtime_object(), runtime_object_size());
-  const char *script_text = layout(j, a);
-  int script = memory_file("layout", script_text, strlen(script_text));
   int out = memory_file("program", "", 0), err = memory_file("messages", "", 0), status;
-  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
-                  "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T",
-                  arena_printf(a, "/proc/self/fd/%d", script), arena_printf(a, "/proc/self/fd/%d", runtime),
-                  arena_printf(a, "/proc/self/fd/%d", object), NULL};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
@@ -97,7 +89,6 @@ static bool run_linker(const LinkJob *j, Arena *a, char **elf, size_t *size) {
   posix_spawn_file_actions_destroy(&actions);
   if (!failed)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  close(object), close(runtime), close(script);
   size_t said;
   char *messages = take_file(a, err, &said);
   *elf = take_file(a, out, size);
@@ -106,6 +97,40 @@ static bool run_linker(const LinkJob *j, Arena *a, char **elf, size_t *size) {
     return diag_hint(j->weights.module->diag, "it is in the package lld-19; LATHE_LLD names another");
   }
   return (status == 0 && *size > sizeof(Elf64_Ehdr)) || complain(j, messages);
+}
+
+static bool link_executable(const LinkJob *j, Arena *a, char **elf, size_t *size) {
+  int object = memory_file("object", j->object, j->object_size);
+  int runtime = memory_file("runtime", runtime_object(), runtime_object_size());
+  const char *script_text = layout(j, a);
+  int script = memory_file("layout", script_text, strlen(script_text));
+  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
+                  "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T",
+                  arena_printf(a, "/proc/self/fd/%d", script), arena_printf(a, "/proc/self/fd/%d", runtime),
+                  arena_printf(a, "/proc/self/fd/%d", object), NULL};
+  bool good = run_linker(j, a, argv, elf, size);
+  close(object), close(runtime), close(script);
+  return good;
+}
+
+/* What it needs of a C library is there in every program that opens it. */
+bool link_shared(const LinkJob *j) {
+  Arena *a = arena_new();
+  char *elf;
+  size_t size;
+  int object = memory_file("object", j->object, j->object_size);
+  const char *slash = strrchr(j->out, '/');
+  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "-shared", "--build-id=none", "-z", "noexecstack", "-z", "max-page-size=65536",
+                  "-soname", arena_printf(a, "%s", slash ? slash + 1 : j->out), arena_printf(a, "/proc/self/fd/%d", object), NULL};
+  bool good = run_linker(j, a, argv, &elf, &size);
+  close(object);
+  if (good) {
+    OutFile o = out_open(a, j->out, 0777);
+    out_write(&o, elf, size);
+    out_close(&o);
+  }
+  arena_free(a);
+  return good;
 }
 
 /* ---- opening the file up ---- */
@@ -155,7 +180,7 @@ bool link_program(const LinkJob *j) {
   Arena *a = arena_new();
   char *elf;
   size_t size;
-  bool good = run_linker(j, a, &elf, &size);
+  bool good = link_executable(j, a, &elf, &size);
   if (good) {
     OutFile o = out_open(a, j->out, 0777);
     good = write_program(j, &o, elf, size);

@@ -21,4 +21,7 @@ const char *link_default_linker(void);
  * I/O error; false after a diag_error where the linker refuses, naming what is missing. */
 bool link_program(const LinkJob *j);
 
+/* A shared library of an object that has its runtime (hosted.h); its weights lie elsewhere. */
+bool link_shared(const LinkJob *j);
+
 #endif

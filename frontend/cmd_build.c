@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codegen/archive.h"
+#include "codegen/header.h"
+#include "codegen/hosted.h"
 #include "codegen/jit_llvm.h"
 #include "codegen/link.h"
 #include "codegen/program.h"
@@ -16,8 +19,8 @@
 #include "passes/levels.h"
 #include "passes/pass.h"
 
-typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_asm, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
-static const char *const emits[EMIT_count] = {"exe", "obj", "asm", "llvm", "ir"};
+typedef enum Emit { EMIT_exe, EMIT_obj, EMIT_lib, EMIT_asm, EMIT_llvm, EMIT_ir, EMIT_count } Emit;
+static const char *const emits[EMIT_count] = {"exe", "obj", "lib", "asm", "llvm", "ir"};
 
 typedef struct Build {
   Driver *driver;
@@ -26,7 +29,10 @@ typedef struct Build {
   const Target *level[MAX_LEVELS];
   Emit emit;
   const char *out;
+  const char *folder, *base; /* of `out`: with its slash, and without an ending */
+  bool separate;             /* the weights are in a file of their own */
   double start;
+  VEC(const char *) files;   /* what was written */
   bool debug;
   bool talks; /* on a terminal, and asked to */
 } Build;
@@ -37,7 +43,7 @@ static bool choose_emit(Build *b) {
   const char *word = option_value(&b->driver->options, "emit");
   for (b->emit = EMIT_exe; word && b->emit < EMIT_count; b->emit++)
     if (strcmp(emits[b->emit], word) == 0) return true;
-  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, asm, llvm, ir", word);
+  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, lib, asm, llvm, ir", word);
 }
 
 /* What a program carries where nobody says. Without a fused multiply-add, as on v2, no kernel of exp or its kin is made yet. */
@@ -88,9 +94,41 @@ static const char *level_names(const Build *b) {
   return all;
 }
 
+static bool is_library(const Build *b) { return b->emit == EMIT_obj || b->emit == EMIT_lib; }
+
+/* What `out` says of other files beside it. For a library, `libmodel.a` and `model.o` both mean `model`. */
+static void split_output(Build *b) {
+  static const char *const endings[] = {".o", ".a", ".so"};
+  Arena *a = b->driver->arena;
+  const char *slash = strrchr(b->out, '/');
+  b->folder = slash ? arena_string(a, b->out, (size_t)(slash + 1 - b->out)) : "";
+  b->base = slash ? slash + 1 : b->out;
+  if (!is_library(b)) return;
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    if (!driver_ends_with(b->base, endings[i])) continue;
+    bool lib = i > 0 && strncmp(b->base, "lib", 3) == 0;
+    b->base = arena_string(a, b->base + (lib ? 3 : 0), strlen(b->base) - strlen(endings[i]) - (lib ? 3 : 0));
+    break;
+  }
+}
+
 static bool choose_output(Build *b) {
   b->out = option_value(&b->driver->options, "output");
-  return b->out || diag_error(b->driver->diag, (Loc){0}, "`lathe build` needs -o FILE: where to write");
+  if (!b->out) return diag_error(b->driver->diag, (Loc){0}, "`lathe build` needs -o FILE: where to write");
+  split_output(b);
+  return true;
+}
+
+static bool choose_weights(Build *b) {
+  const char *where = option_value(&b->driver->options, "weights");
+  b->separate = is_library(b) || (where && strcmp(where, "separate") == 0);
+  if (!where || strcmp(where, "separate") == 0) return true;
+  if (strcmp(where, "inside") != 0) return diag_error(b->driver->diag, (Loc){0}, "--weights %s: it is inside or separate", where);
+  return !is_library(b) || diag_error(b->driver->diag, (Loc){0}, "--weights inside: a library's weights lie beside it");
+}
+
+static const char *beside(const Build *b, const char *start, const char *name, const char *ending) {
+  return arena_printf(b->driver->arena, "%s%s%s%s", b->folder, start, name, ending);
 }
 
 /* The file's name, or its folder's, without what follows a dot. */
@@ -115,11 +153,22 @@ static void say_weights(void *ctx, int64_t done, int64_t of) {
 }
 
 static void say_done(const Build *b) {
-  struct stat s;
+  int64_t bytes = 0;
+  char *files = "";
   if (b->talks) fputs("\r\033[K", stderr);
-  if (option_given(&b->driver->options, "quiet") || stat(b->out, &s) != 0) return;
-  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", b->out, (double)s.st_size * 1e-6, level_names(b),
+  if (option_given(&b->driver->options, "quiet")) return;
+  for (int i = 0; i < b->files.n; i++) {
+    struct stat s;
+    if (stat(b->files.at[i], &s) == 0) bytes += s.st_size;
+    files = arena_printf(b->driver->arena, "%s%s%s", files, i ? ", " : "", b->files.at[i]);
+  }
+  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", files, (double)bytes * 1e-6, level_names(b),
           driver_now() - b->start);
+}
+
+static const char *note_file(Build *b, const char *path) {
+  vec_push(b->driver->arena, &b->files, path);
+  return path;
 }
 
 /* ---- building ---- */
@@ -167,34 +216,78 @@ static WeightsJob weights_job(Build *b, const ProgramInfo *info) {
   return (WeightsJob){.module = b->module, .info = info, .progress = say_weights, .progress_ctx = b};
 }
 
-static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
-  LinkJob j = {.weights = weights_job(b, info), .linker = linker(), .out = b->out};
+static void say_time(const Build *b, const char *what, double since) {
+  if (option_given(&b->driver->options, "time")) fprintf(stderr, "%-10s %8.3f ms\n", what, (driver_now() - since) * 1e3);
+}
+
+/* Before the code, which then knows their hash. */
+static bool write_weights(Build *b, LlvmModule *l, const ProgramInfo *info) {
+  WeightsJob j = weights_job(b, info);
+  uint64_t hash;
+  double start = driver_now();
+  if (!info->weights_file || info->weights_size == 0) return true;
+  if (!weights_write_file(&j, note_file(b, beside(b, "", info->weights_file, "")), &hash)) return false;
+  program_set_weights_hash(l, hash);
+  say_time(b, "weights", start);
+  return true;
+}
+
+static LinkJob link_job(Build *b, LlvmModule *l, const ProgramInfo *info, const char *out) {
+  LinkJob j = {.weights = weights_job(b, info), .linker = linker(), .out = out};
   double start = driver_now();
   llvm_module_object(l, &j.object, &j.object_size);
-  bool timed = option_given(&b->driver->options, "time");
-  if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "compile", (driver_now() - start) * 1e3);
-  start = driver_now();
+  say_time(b, "compile", start);
+  return j;
+}
+
+static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
+  LinkJob j = link_job(b, l, info, note_file(b, b->out));
+  double start = driver_now();
   bool good = link_program(&j);
-  if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "link", (driver_now() - start) * 1e3);
+  say_time(b, "link", start);
   return good;
+}
+
+/* ---- libraries ---- */
+
+static void write_archive(Build *b, const char *name, const LinkJob *j) {
+  Arena *a = b->driver->arena;
+  int n;
+  const char *const *exported = hosted_exports(a, name, &n);
+  size_t size;
+  const char *bytes = archive_bytes(a, arena_printf(a, "%s.o", b->base), j->object, j->object_size, n, exported, &size);
+  out_write_file(note_file(b, beside(b, "lib", b->base, ".a")), bytes, size);
+}
+
+static void write_header(Build *b, const char *name, const ProgramInfo *info) {
+  Header h = {.name = name, .levels = level_names(b), .weights = info->weights_size ? info->weights_file : NULL, .info = info};
+  OutFile o = out_open(b->driver->arena, note_file(b, beside(b, "", b->base, ".h")), 0666);
+  header_print(&h, b->driver->arena, out_stream(&o));
+  out_close(&o);
+}
+
+static bool has_shared(const Target *t) { return strncmp(t->triple, "x86_64", 6) == 0 || strncmp(t->triple, "aarch64", 7) == 0; }
+
+static bool write_library(Build *b, LlvmModule *l, const ProgramInfo *info) {
+  const char *name = header_name(b->driver->arena, b->base);
+  hosted_add(l, name);
+  LinkJob j = link_job(b, l, info, beside(b, "lib", b->base, ".so"));
+  if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object, j.object_size);
+  else if (has_shared(b->level[0]) && !link_shared(&j)) return false;
+  else if (has_shared(b->level[0])) note_file(b, j.out);
+  if (b->emit == EMIT_lib) write_archive(b, name, &j);
+  write_header(b, name, info);
+  return true;
 }
 
 static bool write_text(Build *b, LlvmModule *l) {
   const char *text = b->emit == EMIT_llvm ? llvm_module_text(l, b->driver->arena) : llvm_module_assembly(l, b->driver->arena);
-  out_write_file(b->out, text, strlen(text));
-  return true;
-}
-
-static bool write_object(Build *b, LlvmModule *l) {
-  const void *bytes;
-  size_t size;
-  llvm_module_object(l, &bytes, &size);
-  out_write_file(b->out, bytes, size);
+  out_write_file(note_file(b, b->out), text, strlen(text));
   return true;
 }
 
 static bool write_ir(Build *b, const char *path) {
-  OutFile o = out_open(b->driver->arena, path, 0666);
+  OutFile o = out_open(b->driver->arena, note_file(b, path), 0666);
   text_print(b->module, out_stream(&o));
   out_close(&o);
   return true;
@@ -214,10 +307,10 @@ static char *ir_text(Build *b, size_t *size) {
 /* With -g the IR is written beside, and what is compiled is read from there: so every node knows its line. */
 static bool read_lines(Build *b, Func **f) {
   size_t size;
-  const char *text = ir_text(b, &size), *path = arena_printf(b->driver->arena, "%s.ir", b->out);
+  const char *text = ir_text(b, &size), *path = beside(b, "", b->base, ".ir");
   Module *m = text_parse(b->driver->arena, b->driver->diag, path, text, size);
   if (!m) return false;
-  out_write_file(path, text, size);
+  out_write_file(note_file(b, path), text, size);
   *f = module_find_func(m, (*f)->name);
   module_close(b->module);
   b->module = m;
@@ -226,12 +319,12 @@ static bool read_lines(Build *b, Func **f) {
 
 static bool write_code(Build *b, Func *f) {
   LlvmModule *l = llvm_module_new(b->level[0], model_name(b));
-  const char *slash = strrchr(b->out, '/'), *file = slash ? slash + 1 : b->out;
-  if (b->debug) llvm_module_debug(l, arena_printf(b->driver->arena, "%s.ir", file), "lathe " LATHE_VERSION);
+  if (b->debug) llvm_module_debug(l, arena_printf(b->driver->arena, "%s.ir", b->base), "lathe " LATHE_VERSION);
   ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
-  bool good = emit_all(b, l, f, &info);
-  if (good && b->emit == EMIT_exe) good = write_exe(b, l, &info);
-  else if (good) good = b->emit == EMIT_obj ? write_object(b, l) : write_text(b, l);
+  if (b->separate) info.weights_file = arena_printf(b->driver->arena, "%s.weights", b->base);
+  bool good = emit_all(b, l, f, &info) && write_weights(b, l, &info);
+  if (good && is_library(b)) good = write_library(b, l, &info);
+  else if (good) good = b->emit == EMIT_exe ? write_exe(b, l, &info) : write_text(b, l);
   llvm_module_free(l);
   return good;
 }
@@ -240,7 +333,7 @@ int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
   b.debug = option_given(&d->options, "debug");
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
-  if (!choose_emit(&b) | !choose_levels(&b) | !choose_output(&b)) return EXIT_USAGE;
+  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   Func *f = b.module ? driver_func(d, b.module) : NULL;

@@ -47,8 +47,7 @@ static size_t cut_tables(lrt_session *s, char *from) {
 
 bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int64_t threads) {
   *s = (lrt_session){.program = p, .weights = weights};
-  static char nowhere[1];
-  s->tables_size = cut_tables(s, nowhere);
+  s->tables_size = cut_tables(s, (char *)s);
   s->tables = os_memory(s->tables_size);
   if (!s->tables || !(s->pool = pool_open(threads))) return no_memory(s, (int64_t)s->tables_size, "its tables and threads");
   cut_tables(s, s->tables);

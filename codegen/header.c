@@ -1,0 +1,207 @@
+/* header.c -- the C header of a model that is compiled into a library.
+ *
+ * Inputs and outputs become members of two structs, so that a C compiler checks their names and types. Sizes that are an axis of
+ * an input come first in the inputs; an output's shape follows it. runtime/library.c walks the structs in the same order. */
+#include "codegen/header.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "ir/fatal.h"
+#include "ir/strmap.h"
+#include "runtime/abi.h"
+
+/* ---- names ---- */
+
+static bool is_keyword(const char *s) {
+  static const char *const words[] = {
+    "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default",
+    "delete", "do", "double", "else", "enum", "explicit", "extern", "false", "float", "for", "friend", "goto", "if", "inline",
+    "int", "long", "mutable", "namespace", "new", "not", "nullptr", "operator", "or", "private", "protected", "public",
+    "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
+    "true", "try", "typedef", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(words[i], s) == 0) return true;
+  return false;
+}
+
+const char *header_name(Arena *a, const char *wish) {
+  char *name = arena_printf(a, "%s%s", isdigit((unsigned char)*wish) || !*wish ? "_" : "", wish);
+  for (char *at = name; *at; at++)
+    if (!isalnum((unsigned char)*at) || (unsigned char)*at > 126) *at = '_';
+  return is_keyword(name) ? arena_printf(a, "%s_", name) : name;
+}
+
+/* Members of one struct differ. */
+static const char *member(Arena *a, StrMap *taken, const char *wish) {
+  const char *name = header_name(a, wish);
+  for (int i = 2; !strmap_add(a, taken, name, taken); i++) name = arena_printf(a, "%s_%d", header_name(a, wish), i);
+  return name;
+}
+
+/* ---- types ---- */
+
+typedef struct CType {
+  Dtype dtype;
+  const char *name, *note; /* note: where C has no such type */
+} CType;
+
+static const CType types[] = {
+  {DT_f64, "double", ""}, {DT_f32, "float", ""}, {DT_f16, "uint16_t", ", as bits"}, {DT_bf16, "uint16_t", ", as bits"},
+  {DT_i64, "int64_t", ""}, {DT_i32, "int32_t", ""}, {DT_i16, "int16_t", ""}, {DT_i8, "int8_t", ""},
+  {DT_u64, "uint64_t", ""}, {DT_u32, "uint32_t", ""}, {DT_u16, "uint16_t", ""}, {DT_u8, "uint8_t", ""},
+  {DT_bool, "bool", ""},
+};
+
+static const CType *c_type(Dtype t) {
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (types[i].dtype == t) return &types[i];
+  fatal_bug(__FILE__, __LINE__, dtype_name(t)); /* program.c refuses what is not here */
+}
+
+/* "i64 [1, seq]", and the graph's name where it is another. */
+static const char *describe(Arena *a, Type t, const char *name, const char *c_name) {
+  char *s = arena_printf(a, "%s%s [", dtype_name(t->dtype), c_type(t->dtype)->note);
+  for (int i = 0; i < t->rank; i++) s = arena_printf(a, "%s%s%s", s, i ? ", " : "", dim_text(a, t->dim[i]));
+  s = arena_printf(a, "%s]", s);
+  if (strcmp(name, c_name) == 0) return s;
+  for (const char *at = name; (at = strpbrk(at, "*\n\r")); at++) /* a comment that a name could end */
+    if (*at != '*' || at[1] == '/') return s;
+  return arena_printf(a, "%s, `%s`", s, name);
+}
+
+/* ---- members ---- */
+
+enum { COLUMN = 44 };
+
+static void line(FILE *out, const char *declaration, const char *comment) {
+  fprintf(out, "  %-*s /* %s */\n", COLUMN, declaration, comment);
+}
+
+static bool is_axis(const Func *f, const Symbol *s) {
+  for (int i = 0; i < f->body->n_args; i++)
+    for (int k = 0; k < f->body->arg[i]->type->rank; k++)
+      if (dim_as_symbol(f->body->arg[i]->type->dim[k]) == s) return true;
+  return false;
+}
+
+static void print_sizes(const Func *f, Arena *a, StrMap *taken, FILE *out) {
+  for (int i = 0; i < f->symbols.n; i++) {
+    const Symbol *s = f->symbols.at[i];
+    if (!is_axis(f, s)) continue;
+    const char *at_most = s->capacity >= 0 ? arena_printf(a, "a size, at most %" PRId64, s->capacity) : "a size";
+    line(out, arena_printf(a, "int64_t %s;", member(a, taken, s->name)), at_most);
+  }
+}
+
+static void print_inputs(const Header *h, Arena *a, FILE *out) {
+  const Func *f = h->info->level[0];
+  StrMap taken = {0};
+  fprintf(out, "/* What a run needs. Arrays are in C's order: the last axis is contiguous. */\ntypedef struct %s_inputs {\n", h->name);
+  print_sizes(f, a, &taken, out);
+  for (int i = 0; i < f->body->n_args; i++) {
+    const Value *v = f->body->arg[i];
+    const char *name = program_input_name(f, i), *c_name = member(a, &taken, name);
+    line(out, arena_printf(a, "const %s *%s;", c_type(v->type->dtype)->name, c_name), describe(a, v->type, name, c_name));
+  }
+  if (f->body->n_args == 0) fputs("  char none;\n", out);
+  fprintf(out, "} %s_inputs;\n\n", h->name);
+}
+
+static void print_outputs(const Header *h, Arena *a, FILE *out) {
+  const Func *f = h->info->level[0];
+  StrMap taken = {0};
+  fprintf(out, "/* What it gives: memory of the session, until its next run. */\ntypedef struct %s_outputs {\n", h->name);
+  for (int i = 0; i < f->n_results; i++) {
+    Type t = f->result[i];
+    const char *name = program_output_name(f, i), *c_name = member(a, &taken, name);
+    line(out, arena_printf(a, "const %s *%s;", c_type(t->dtype)->name, c_name), describe(a, t, name, c_name));
+    const char *shape = t->rank ? member(a, &taken, arena_printf(a, "%s_shape", c_name)) : NULL;
+    if (shape) fprintf(out, "  int64_t %s[%d];\n", shape, t->rank);
+  }
+  if (f->n_results == 0) fputs("  char none;\n", out);
+  fprintf(out, "} %s_outputs;\n\n", h->name);
+}
+
+/* ---- the whole ---- */
+
+/* In what is written, $ stands for the model's name, and ~ for its name in capitals. */
+static void print_named(const Header *h, const char *text, FILE *out) {
+  for (; *text; text++) {
+    if (*text == '$') fputs(h->name, out);
+    else if (*text == '~') for (const char *c = h->name; *c; c++) fputc(toupper((unsigned char)*c), out);
+    else fputc(*text, out);
+  }
+}
+
+/* A line of the example for each size and input, and the first output. */
+static void print_example(const Header *h, Arena *a, FILE *out) {
+  const Func *f = h->info->level[0];
+  StrMap taken = {0};
+  const char *s = "";
+  for (int i = 0; i < f->symbols.n; i++)
+    if (is_axis(f, f->symbols.at[i])) s = arena_printf(a, "%s.%s = .., ", s, member(a, &taken, f->symbols.at[i]->name));
+  for (int i = 0; i < f->body->n_args; i++)
+    s = arena_printf(a, "%s.%s = ..%s", s, member(a, &taken, program_input_name(f, i)), i + 1 < f->body->n_args ? ", " : "");
+  print_named(h, " *   $_error error;\n", out);
+  if (h->weights) print_named(h, arena_printf(a, " *   $_model *model = $_open(\"%s\", &error);\n", h->weights), out);
+  else print_named(h, " *   $_model *model = $_open(NULL, &error);\n", out);
+  print_named(h, " *   $_session *session = model ? $_session_open(model, 0, &error) : NULL;\n", out);
+  print_named(h, " *   $_outputs out;\n", out);
+  print_named(h, arena_printf(a, " *   $_inputs in = {%s};\n", s), out);
+  print_named(h, " *   if (!session || !$_run(session, &in, &out, &error)) fprintf(stderr, \"%s\\n\", error.text);\n", out);
+  print_named(h, " *   $_session_close(session);\n *   $_close(model);\n", out);
+}
+
+static void print_top(const Header *h, Arena *a, FILE *out) {
+  fprintf(out, "/* %s.h -- the model `%s` as C functions, made by %s for %s.\n *\n", h->name, h->info->name, h->info->made_by, h->levels);
+  print_example(h, a, out);
+  print_named(h,
+    " *\n"
+    " * Link with -pthread. There are no global variables: models and sessions may be opened, used and closed by any threads at once,\n"
+    " * with one exception: a session does one thing at a time.\n", out);
+  fprintf(out, " * A run takes up to %" PRId64 " KB of its caller's stack. This file is yours (MIT-0). */\n", h->info->stack_bytes >> 10);
+  print_named(h,
+    "#ifndef ~_H\n"
+    "#define ~_H\n\n"
+    "#include <stdbool.h>\n"
+    "#include <stddef.h>\n"
+    "#include <stdint.h>\n\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\" {\n"
+    "#endif\n\n"
+    "typedef struct $_model $_model;     /* weights and kernels, which sessions share */\n"
+    "typedef struct $_session $_session; /* threads and memory */\n\n"
+    "/* What went wrong, in words. Each function that may fail takes one, or NULL. */\n"
+    "typedef struct $_error {\n"
+    "  char text[512];\n"
+    "} $_error;\n\n", out);
+}
+
+static void print_functions(const Header *h, FILE *out) {
+  print_named(h,
+    "/* Maps the file with the weights. NULL: it is not there, or not whole, or another build's; or this processor lacks what the\n"
+    " * kernels need. */\n"
+    "$_model *$_open(const char *weights, $_error *error);\n"
+    "/* The same with the file's bytes, which begin at a multiple of 64 and must stay. */\n"
+    "$_model *$_open_bytes(const void *weights, size_t size, $_error *error);\n"
+    "/* Reads all weights and compares their hash. */\n"
+    "bool $_check(const $_model *model, $_error *error);\n"
+    "/* When its sessions are closed. NULL is let pass. */\n"
+    "void $_close($_model *model);\n\n"
+    "/* So many threads, the caller of $_run among them; 0: as many as the process may use. */\n"
+    "$_session *$_session_open($_model *model, int threads, $_error *error);\n"
+    "void $_session_close($_session *session);\n\n"
+    "bool $_run($_session *session, const $_inputs *in, $_outputs *out, $_error *error);\n\n"
+    "#ifdef __cplusplus\n"
+    "}\n"
+    "#endif\n"
+    "#endif\n", out);
+}
+
+void header_print(const Header *h, Arena *a, FILE *out) {
+  print_top(h, a, out);
+  print_inputs(h, a, out);
+  print_outputs(h, a, out);
+  print_functions(h, out);
+}
