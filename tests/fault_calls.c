@@ -19,8 +19,8 @@ void fault_calls_begin(void) {
 
 #ifndef __x86_64__ /* whose registers are read and written here */
 
-const char *fault_calls(pid_t child, long nth, bool anonymous, int *status) {
-  (void)child, (void)nth, (void)anonymous, (void)status;
+const char *fault_calls(pid_t child, long nth, FaultWhat what, int *status) {
+  (void)child, (void)nth, (void)what, (void)status;
   return NULL;
 }
 bool fault_calls_possible(void) { return false; }
@@ -59,7 +59,7 @@ static const struct {
 };
 enum { N_CALLS = sizeof calls / sizeof *calls };
 
-static int find(const struct user_regs_struct *r, bool anonymous) {
+static int find(const struct user_regs_struct *r, FaultWhat what) {
   int at = 0;
   while (at < N_CALLS && calls[at].number != (long)r->orig_rax) at++;
   if (at == N_CALLS) return -1;
@@ -67,7 +67,7 @@ static int find(const struct user_regs_struct *r, bool anonymous) {
   switch (calls[at].kind) {
   case TO_A_FILE: return r->rdi == STDERR_FILENO ? -1 : at; /* where there is nobody left to tell */
   case WRITABLE: return (flags & O_ACCMODE) == O_RDONLY ? -1 : at;
-  case MAPPED: return anonymous || (int)r->r8 >= 0 ? at : -1;
+  case MAPPED: return what == FAULT_MEMORY || (int)r->r8 >= 0 ? at : -1;
   default: return at;
   }
 }
@@ -78,7 +78,7 @@ enum { THREADS = 64 };
 
 typedef struct Watch {
   long left;
-  bool anonymous;
+  FaultWhat what;
   int failed;            /* the call that was made to fail, or -1 */
   pid_t pending;         /* the thread that is in it */
   pid_t inside[THREADS]; /* those that are in a call */
@@ -100,9 +100,13 @@ static void at_call(Watch *w, pid_t thread) {
   bool entry = enters(w, thread);
   if (ptrace(PTRACE_GETREGS, thread, NULL, &r) != 0) return;
   if (entry && w->left > 0) {
-    int at = find(&r, w->anonymous);
+    int at = find(&r, w->what);
     if (at < 0 || --w->left > 0) return;
     w->failed = at, w->pending = thread;
+    if (w->what == FAULT_KILL) {
+      kill(thread, SIGKILL);
+      return;
+    }
     r.orig_rax = (unsigned long long)-1; /* no call at all */
     ptrace(PTRACE_SETREGS, thread, NULL, &r);
   } else if (!entry && w->pending == thread) {
@@ -120,8 +124,8 @@ static int at_stop(Watch *w, pid_t thread, int status) {
   return signal;
 }
 
-const char *fault_calls(pid_t child, long nth, bool anonymous, int *status) {
-  Watch w = {.left = nth, .anonymous = anonymous, .failed = -1};
+const char *fault_calls(pid_t child, long nth, FaultWhat what, int *status) {
+  Watch w = {.left = nth, .what = what, .failed = -1};
   if (waitpid(child, status, 0) != child || !WIFSTOPPED(*status)) return NULL;
   long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
   ptrace(PTRACE_SETOPTIONS, child, NULL, options);
@@ -144,7 +148,7 @@ bool fault_calls_possible(void) {
     fault_calls_begin();
     _exit(0);
   }
-  fault_calls(child, 0, false, &status);
+  fault_calls(child, 0, FAULT_FILES, &status);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

@@ -9,10 +9,15 @@
 /* In a child, before anything else: lets its parent look on. */
 void fault_calls_begin(void);
 
-/* In the parent: lets the child run to its end, but has the nth call that writes, renames, maps a file and so on fail as on a
- * full disk (0: none), and says which that was (NULL: there were fewer). With `anonymous`, maps of memory count, too. The
- * child's status is as waitpid() has it. */
-const char *fault_calls(pid_t child, long nth, bool anonymous, int *status);
+typedef enum FaultWhat {
+  FAULT_FILES,  /* what writes, renames, maps a file and so on fails as on a full disk */
+  FAULT_MEMORY, /* maps of memory, too */
+  FAULT_KILL,   /* the process is killed where a file's call would begin */
+} FaultWhat;
+
+/* In the parent: lets the child run to its end, but has its nth call of those fail (0: none), and says which that was
+ * (NULL: there were fewer). The child's status is as waitpid() has it. */
+const char *fault_calls(pid_t child, long nth, FaultWhat what, int *status);
 
 /* Can this be done on this machine? */
 bool fault_calls_possible(void);

@@ -1,13 +1,14 @@
 /* test_faults.c -- makes each allocation, write, rename and map of a command fail once, and looks how it ends.
  *
- *     test_faults LATHE [memory | calls]
+ *     test_faults memory | calls | killed
  *
  * A command runs as it does, in a fork of this process, and then again and again; each time one thing more works before
  * one fails, until none is left to fail. It must end with status 74, one message, and no file that it does not leave
- * when all goes well; or work all the same. */
+ * when all goes well; or work all the same. Where it is killed instead, the next run must clear up behind it. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 
 int lathe_main(int argc, char **argv); /* frontend/lathe.c's main() */
 
-enum { MAX_ARGS = 12, MEMORY = 1, CALLS = 2 };
+enum { MAX_ARGS = 12, MEMORY = 1, CALLS = 2, KILLED = 4 };
 
 /* Commands write into the folder `out`. A first word with a slash is a program. */
 typedef struct Row {
@@ -34,17 +35,17 @@ typedef struct Row {
 
 #define IDS "input_ids=model/input_ids.npy"
 static const Row rows[] = {
-    {MEMORY | CALLS, {"lathe", "build", "tiny.ir", "-o", "out/tiny", "--cpu", "x86-64-v3"}},
+    {MEMORY | CALLS | KILLED, {"lathe", "build", "tiny.ir", "-o", "out/tiny", "--cpu", "x86-64-v3"}},
     {MEMORY | CALLS, {"lathe", "build", "tiny.ir", "-o", "out/tiny.ll", "--cpu", "x86-64-v3", "--emit", "llvm"}},
     {CALLS, {"lathe", "build", "tiny.ir", "-o", "out/tiny.o", "--cpu", "x86-64-v3", "--emit", "obj", "-q"}},
     {CALLS, {"lathe", "build", "tiny.ir", "-o", "out/lowered.ir", "--emit", "ir", "-q"}},
-    {MEMORY | CALLS, {"lathe", "ir", "model/decoder.onnx", "--pipeline", "default", "--dump-dir", "out/dump"}},
-    {MEMORY | CALLS, {"lathe", "eval", "model/decoder.onnx", "--in", IDS, "--out-dir", "out/results"}},
+    {MEMORY | CALLS | KILLED, {"lathe", "ir", "model/decoder.onnx", "--pipeline", "default", "--dump-dir", "out/dump"}},
+    {MEMORY | CALLS | KILLED, {"lathe", "eval", "model/decoder.onnx", "--in", IDS, "--out-dir", "out/results"}},
     {MEMORY | CALLS, {"lathe", "eval", "model/decoder.onnx", "--random", "1"}},
     {MEMORY | CALLS, {"lathe", "inspect", "model/decoder.onnx", "--json"}},
     {MEMORY | CALLS, {"lathe", "docs", "out"}},
-    {CALLS, {"lathe", "build", "tiny.ir", "-o", "tiny", "--cpu", "x86-64-v3", "-q"}}, /* for the next */
-    {CALLS, {"./tiny", "--random", "1", "--out-dir", "out/results", "-t", "2"}},
+    {CALLS | KILLED, {"lathe", "build", "tiny.ir", "-o", "tiny", "--cpu", "x86-64-v3", "-q"}}, /* for the next */
+    {CALLS | KILLED, {"./tiny", "--random", "1", "--out-dir", "out/results", "-t", "2"}},
     {CALLS, {"./tiny", "--random", "1", "-t", "2"}},
     {CALLS, {"./tiny", "--in", "x=x.npy"}},
     {CALLS, {"./tiny", "--check"}},
@@ -130,7 +131,7 @@ static _Noreturn void run_child(const Row *r, int what, long nth) {
   close(out), close(err);
   while (r->arg[n]) n++;
   char **argv = (char **)(uintptr_t)r->arg;
-  if (what == CALLS) fault_calls_begin();
+  if (what == CALLS || what == KILLED) fault_calls_begin();
   if (strchr(r->arg[0], '/')) execv(r->arg[0], argv), _exit(127);
   if (what == MEMORY) fault_memory_at(nth, hit);
   int status = lathe_main(n, argv);
@@ -148,7 +149,8 @@ static int run(const Row *r, int what, long nth, const char **call) {
   pid_t child = fork();
   ensure(child >= 0);
   if (child == 0) run_child(r, what, nth);
-  if (what == CALLS) *call = fault_calls(child, nth, r->arg[0][0] == '.', &status);
+  FaultWhat fault = what == KILLED ? FAULT_KILL : r->arg[0][0] == '.' ? FAULT_MEMORY : FAULT_FILES;
+  if (what == CALLS || what == KILLED) *call = fault_calls(child, nth, fault, &status);
   else ensure(waitpid(child, &status, 0) == child);
   if (what == MEMORY && *hit) *call = "allocation";
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -177,12 +179,17 @@ static void check(const Row *r, long nth, const char *call, int status) {
   free(said);
 }
 
+static void empty_folder(void) {
+  remove_all("out");
+  if (mkdir("out", 0777) != 0) exit(1);
+}
+
 /* What the command does when nothing fails. */
 static bool reference(const Row *r) {
   const char *call;
   size_t size;
-  remove_all("out good");
-  if (mkdir("out", 0777) != 0) exit(1);
+  remove_all("good");
+  empty_folder();
   int status = run(r, 0, 0, &call);
   char *said = read_file("stderr", &size);
   if (status != 0) fail(r, 0, "nothing", "it says ", said);
@@ -195,15 +202,33 @@ static void try_row(const Row *r, int what) {
   long n = 0, refused = 0;
   if (!reference(r)) return;
   for (long nth = 1; call; nth++) {
-    remove_all("out");
-    if (mkdir("out", 0777) != 0) exit(1);
+    empty_folder();
     int status = run(r, what, nth, &call);
     check(r, nth, call, status);
     n += call != NULL, refused += status == EXIT_RESOURCE;
   }
   printf("%s %-14s %5ld %s failed, each alone: %ld were said, %ld did not matter\n", r->arg[0], r->arg[1], n,
-         what == MEMORY ? "allocations " : "system calls", refused, n - refused);
+         what == MEMORY ? "allocations" : "system calls", refused, n - refused);
   if (refused == 0) fail(r, n, "each of them up to", "nothing was ever refused", "");
+}
+
+/* What has its name is whole, and another run leaves what it leaves where none was killed before. */
+static void try_killed(const Row *r) {
+  const char *call = "", *none;
+  char which[512];
+  long n = 0;
+  if (!reference(r)) return;
+  for (long nth = 1; call; nth++) {
+    empty_folder();
+    int status = run(r, KILLED, nth, &call);
+    if (!call) break;
+    n++;
+    if (status != 128 + SIGKILL) fail(r, nth, call, "it was not killed", "");
+    if (!all_in("out", "good", which, sizeof which) && !strstr(which, ".part")) fail(r, nth, call, "left behind: ", which);
+    check(r, nth, "nothing, after", run(r, 0, 0, &none));
+  }
+  printf("%s %-14s killed at %ld system calls, each alone: the next run clears up\n", r->arg[0], r->arg[1], n);
+  if (n == 0) fail(r, n, "each of them up to", "it was never killed", "");
 }
 
 /* ---- the folder ---- */
@@ -227,14 +252,17 @@ static void set_up(const char *folder, const char *source) {
 
 int main(int argc, char **argv) {
   char folder[] = "/tmp/lathe-faults-XXXXXX", here[256];
-  int what = argc > 1 && strcmp(argv[1], "calls") == 0 ? CALLS : MEMORY;
-  if (what == CALLS && !fault_calls_possible()) return puts("skip: system calls cannot be made to fail here"), 77;
+  const char *word = argc > 1 ? argv[1] : "memory";
+  int what = strcmp(word, "calls") == 0 ? CALLS : strcmp(word, "killed") == 0 ? KILLED : MEMORY;
+  if (what != MEMORY && !fault_calls_possible()) return puts("skip: system calls cannot be made to fail here"), 77;
   ensure(getcwd(here, sizeof here) && mkdtemp(folder));
   set_up(folder, here);
   hit = mmap(NULL, sizeof *hit, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ensure(hit != MAP_FAILED);
   for (int i = 0; i < N_ROWS; i++)
-    if (rows[i].what & what) try_row(&rows[i], what);
+    if (!(rows[i].what & what)) continue;
+    else if (what == KILLED) try_killed(&rows[i]);
+    else try_row(&rows[i], what);
   if (chdir(here) == 0) remove_all(folder);
   return bad > 0;
 }
