@@ -15,7 +15,8 @@
 #include "ir/fatal.h"
 #include "passes/attention.h"
 
-enum { KEYS = 128, PART = 1024, ROWS = 96, WAYS = 8, KEY_TILE = 8, ROW_TILE = 6, FEW = 8, AHEAD = 4096, TURNS_AHEAD = 1 };
+enum { KEYS = 256, PART = 1024, ROWS = 96, WAYS = 8, KEY_TILE = 8, ROW_TILE = 6, FEW = 8 };
+enum { LINE = 64, KEYS_AHEAD = 8192, VALUES_AHEAD = 4096 }; /* bytes: measured */
 enum { MAX_VECTORS = 64, MAX_ROW_VECTORS = 3, MAX_TURNED = 16 };
 
 /* What has been summed of some keys: for each row the largest score, the weights' sum, and the values'. */
@@ -284,17 +285,18 @@ static Value *largest_lane(Kernel *k, Value *v) {
   return v;
 }
 
-/* The products of `lanes` keys, whose rows begin at from[], with each row: sums that go on from sum[]. What the keys hold from
- * `at` on is turned so that a vector has one element of each; two 16-bit elements are turned as one. */
-static void multiply_turned(Kernel *k, const Tiles *t, Value *const *from, Value *at, Value **sum) {
+/* The products of a square of what `lanes` keys, which lie together from `from` on, hold from `at` on: it is turned so that a
+ * vector has one element of each; two 16-bit elements are turned as one. */
+static void multiply_square(Kernel *k, const Tiles *t, Value *from, Value *at, Value **sum) {
   Dtype type = t->k->type->dtype;
-  int64_t n = t->lanes, both = key_pairs(t) ? 2 : 1;
-  Value *v[MAX_TURNED];
+  int64_t n = t->lanes, both = key_pairs(t) ? 2 : 1, bytes = dtype_bits(type) / 8;
+  Value *v[MAX_TURNED], *place = add(k, from, at);
+  for (int64_t i = 0; i < n * n * both * bytes; i += LINE)
+    ask_ahead(k, t->k, add(k, from, times(k, at, n)), (KEYS_AHEAD + i) / bytes);
   for (int i = 0; i < n; i++) {
-    Value *place = add(k, from[i], at);
-    ask_ahead(k, t->k, place, TURNS_AHEAD * t->lanes * t->d);
-    v[i] = both == 2 ? build(&k->b, OP_load, 1, INS(t->k, place), ATTRS(at_i(load, lanes, n), at_i(load, as, DT_u32)))
-                     : kb_cast(&k->b, load(k, t, t->k, place), DT_f32);
+    Value *row = add(k, place, num(k, i * t->d));
+    v[i] = both == 2 ? build(&k->b, OP_load, 1, INS(t->k, row), ATTRS(at_i(load, lanes, n), at_i(load, as, DT_u32)))
+                     : kb_cast(&k->b, load(k, t, t->k, row), DT_f32);
   }
   kb_transpose(&k->b, v, (int)n);
   for (int x = 0; x < n * both; x++) {
@@ -306,26 +308,64 @@ static void multiply_turned(Kernel *k, const Tiles *t, Value *const *from, Value
   }
 }
 
-/* The scores of `lanes` keys, the first of which is `at` of the block, with all rows; most[] goes on. */
-static void score_keys(Kernel *k, const Tiles *t, Value *block, Value *at, Value **most) {
-  Value *from[MAX_TURNED], *start[FEW], *next[FEW], *key = add(k, block, at);
-  for (int i = 0; i < t->lanes; i++) from[i] = key_row(k, t, add(k, key, num(k, i)));
-  for (int r = 0; r < t->rows; r++) start[r] = splat(k, t, real(k, 0));
-  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), t->lanes * (key_pairs(t) ? 2 : 1), (int)t->rows, start);
-  node_attr(f.node, attr_slot(for, unroll))->i = 1;
-  memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
-  multiply_turned(k, t, from, f.i, next);
-  kb_for_end(&k->b, &f, (int)t->rows, next);
-  Value *number = binary(k, OP_add, splat(k, t, kb_cast(&k->b, key, DT_i32)), lane_numbers(k, t));
+/* The same of one element, of keys that may be past the last. */
+static void multiply_gathered(Kernel *k, const Tiles *t, Value *key, Value *at, Value **sum) {
+  Value *v[MAX_TURNED];
+  for (int i = 0; i < t->lanes; i++) {
+    Value *row = key_row(k, t, add(k, key, num(k, i)));
+    v[i] = kb_cast(&k->b, kb_load(&k->b, t->k, add(k, row, at)), DT_f32);
+  }
+  Value *turned = build(&k->b, OP_pack, 1, (int)t->lanes, v, NO_ATTRS);
   for (int r = 0; r < t->rows; r++) {
-    Value *place = add(k, num(k, r * KEYS), at), *seen = NULL;
-    if (t->to) seen = kb_less(&k->b, number, splat(k, t, kb_load(&k->b, t->to, num(k, r))));
-    if (t->from) seen = kb_and(&k->b, seen, kb_at_most(&k->b, splat(k, t, kb_load(&k->b, t->from, num(k, r))), number));
-    Value *score = finish_score(k, t, f.out[r], t->bias ? load(k, t, t->bias, place) : NULL, seen);
-    most[r] = larger(k, score, most[r]);
-    store(k, t->scores, place, score);
+    Value *q = kb_load(&k->b, t->queries, add(k, at, num(k, r * t->d)));
+    sum[r] = fma3(k, t, splat(k, t, q), turned, sum[r]);
   }
 }
+
+static void multiply_keys_with_few(Kernel *k, const Tiles *t, Value *key, bool whole, Value **sum) {
+  int64_t step = !whole ? 1 : t->lanes * (key_pairs(t) ? 2 : 1);
+  int rows = (int)t->rows;
+  Value *next[FEW];
+  for (int r = 0; r < rows; r++) next[r] = splat(k, t, real(k, 0));
+  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), step, rows, next);
+  node_attr(f.node, attr_slot(for, unroll))->i = 1;
+  memcpy(next, f.carried, (size_t)rows * sizeof *next);
+  if (whole) multiply_square(k, t, add(k, t->k_base, times(k, key, t->d)), f.i, next);
+  else multiply_gathered(k, t, key, f.i, next);
+  kb_for_end(&k->b, &f, rows, next);
+  memcpy(sum, f.out, (size_t)rows * sizeof *sum);
+}
+
+/* One row's scores of `lanes` keys, the first of which is `at` of the block: its largest so far goes on. */
+static Value *score_row(Kernel *k, const Tiles *t, int r, Value *at, Value *number, Value *sum, Value *most) {
+  Value *place = add(k, num(k, r * KEYS), at), *seen = NULL;
+  if (t->to) seen = kb_less(&k->b, number, splat(k, t, kb_load(&k->b, t->to, num(k, r))));
+  if (t->from) seen = kb_and(&k->b, seen, kb_at_most(&k->b, splat(k, t, kb_load(&k->b, t->from, num(k, r))), number));
+  Value *score = finish_score(k, t, sum, t->bias ? load(k, t, t->bias, place) : NULL, seen);
+  store(k, t->scores, place, score);
+  return larger(k, score, most);
+}
+
+/* The scores of `lanes` keys, the first of which is `at` of the block, with all rows; most[] goes on. */
+static void score_keys(Kernel *k, const Tiles *t, Value *block, Value *at, Value **most) {
+  int rows = (int)t->rows;
+  Value *key = add(k, block, at), *end = add(k, key, num(k, t->lanes)), *sum[FEW];
+  if (t->d % t->lanes == 0) {
+    KernelWhen whole = kb_when(&k->b, kb_at_most(&k->b, end, t->keys), rows);
+    multiply_keys_with_few(k, t, key, true, sum);
+    kb_else(&k->b, &whole, rows, sum);
+    multiply_keys_with_few(k, t, key, false, sum);
+    kb_when_end(&k->b, &whole, rows, sum);
+    memcpy(sum, whole.out, (size_t)rows * sizeof *sum);
+  } else {
+    multiply_keys_with_few(k, t, key, false, sum);
+  }
+  Value *number = binary(k, OP_add, splat(k, t, kb_cast(&k->b, key, DT_i32)), lane_numbers(k, t));
+  for (int r = 0; r < rows; r++) most[r] = score_row(k, t, r, at, number, sum[r], most[r]);
+}
+
+/* How many keys are scored at once; weights are added up by WAYS. */
+static int64_t key_step(const Tiles *t) { return t->few && t->lanes > KEY_TILE ? t->lanes : KEY_TILE; }
 
 static void stage_bias_of_few(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
   for (int r = 0; r < t->rows; r++) {
@@ -342,9 +382,9 @@ static Value *round_up(Kernel *k, Value *x, int64_t to) {
 
 static void score_block_by_keys(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
   Value *start[FEW], *next[FEW];
-  if (t->bias) stage_bias_of_few(k, t, block, from, round_up(k, to, t->lanes));
+  if (t->bias) stage_bias_of_few(k, t, block, from, round_up(k, to, key_step(t)));
   for (int r = 0; r < t->rows; r++) start[r] = lowest(k, t);
-  KernelFor f = kb_for_step(&k->b, from, to, t->lanes, (int)t->rows, start);
+  KernelFor f = kb_for_step(&k->b, from, round_up(k, to, key_step(t)), t->lanes, (int)t->rows, start);
   memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
   score_keys(k, t, block, f.i, next);
   kb_for_end(&k->b, &f, (int)t->rows, next);
@@ -450,9 +490,11 @@ static void mix_tile(Kernel *k, const Tiles *t, Value *block, Value *from, Value
   for (int i = 0; i < n; i++) start[i] = kb_splat(&k->b, real(k, 0), p->lanes);
   KernelFor f = kb_for(&k->b, from, to, n, start);
   Value *at = add(k, add(k, t->v_base, times(k, add(k, block, f.i), t->e)), column);
+  int64_t bytes = dtype_bits(t->v->type->dtype) / 8, begin;
+  bool first = t->few && kb_known(column, &begin) && begin == 0; /* for all columns at once: in the order of memory */
+  for (int64_t i = 0; first && i < t->e * bytes; i += LINE) ask_ahead(k, t->v, at, (VALUES_AHEAD + i) / bytes);
   for (int j = 0; j < p->vectors; j++) {
     Value *place = add(k, at, num(k, j * p->lanes));
-    if (t->few) ask_ahead(k, t->v, place, AHEAD / (dtype_bits(t->v->type->dtype) / 8));
     v[j] = kb_cast(&k->b, kb_load_lanes(&k->b, t->v, place, p->lanes), DT_f32);
   }
   for (int i = 0; i < rows; i++) {
@@ -481,15 +523,23 @@ static Piece value_tile(const Kernel *k, const Tiles *t, int *rows) {
   return (Piece){.vectors = (int)(most > 1 ? most : 1)};
 }
 
+static void mix_columns(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to, Value *column, int rows, const Piece *p) {
+  KernelFor f = kb_for_step(&k->b, num(k, 0), t->count, rows, 0, NULL);
+  mix_tile(k, t, block, from, to, f.i, rows, column, p);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
 static void mix_block(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
   Piece piece[16];
   int rows, n = cut(t, value_tile(k, t, &rows).vectors, piece);
   for (int p = 0; p < n; p++) {
     int64_t width = piece[p].vectors * piece[p].lanes;
+    if (t->few) {
+      for (int64_t i = piece[p].first; i < piece[p].end; i += width) mix_columns(k, t, block, from, to, num(k, i), rows, &piece[p]);
+      continue;
+    }
     KernelFor columns = kb_for_step(&k->b, num(k, piece[p].first), num(k, piece[p].end), width, 0, NULL);
-    KernelFor f = kb_for_step(&k->b, num(k, 0), t->count, rows, 0, NULL);
-    mix_tile(k, t, block, from, to, f.i, rows, columns.i, &piece[p]);
-    kb_for_end(&k->b, &f, 0, NULL);
+    mix_columns(k, t, block, from, to, columns.i, rows, &piece[p]);
     kb_for_end(&k->b, &columns, 0, NULL);
   }
 }
@@ -498,7 +548,7 @@ static void mix_block(Kernel *k, const Tiles *t, Value *block, Value *from, Valu
 
 /* The block's keys that some row sees, from a multiple of the vectors' step on. */
 static void add_block(Kernel *k, const Tiles *t, Value *block, Value *low, Value *high) {
-  int64_t step = t->few && t->lanes > KEY_TILE ? t->lanes : KEY_TILE;
+  int64_t step = key_step(t);
   Value *from = kb_max(&k->b, kb_sub(&k->b, low, block), num(k, 0));
   Value *to = kb_min(&k->b, kb_sub(&k->b, high, block), num(k, KEYS));
   from = times(k, kb_div(&k->b, from, num(k, step)), step);
@@ -623,7 +673,7 @@ static int64_t memory_needed(const Tiles *t) {
 /* Where all rows are few, a vector runs along keys. */
 static bool choose_rows(Tiles *t, Dim s, int64_t most) {
   int64_t all = dim_is_const(s) && s->constant < ROWS ? s->constant * t->share : ROWS;
-  t->few = all <= FEW && t->d % t->lanes == 0;
+  t->few = all <= FEW;
   t->rows = all < ROWS ? all : ROWS;
   t->pad = (t->rows + t->lanes - 1) / t->lanes * t->lanes;
   while (memory_needed(t) > most && t->pad > t->lanes) t->pad -= t->lanes;
