@@ -545,6 +545,7 @@ static int64_t launch_elements(const Tensor *t, Dtype as) {
 static bool align_operands(Frame *f, NodePlan *p) {
   for (int i = 0; i < p->node->n_in; i++) {
     Tensor *t = p->in[i], *copy;
+    if (t->state) continue;
     uintptr_t each = (uintptr_t)(dtype_bits(t->dtype) + 7) / 8;
     if ((uintptr_t)t->data % each == 0) continue;
     if (!(copy = tensor_new(f->e, t->dtype, t->rank, t->dim))) return false;
@@ -555,21 +556,48 @@ static bool align_operands(Frame *f, NodePlan *p) {
   return true;
 }
 
+/* A result that is a state is the operand of that state, changed in place: it must be nobody else's. */
+static Tensor *launch_state(Frame *f, NodePlan *p, Type t) {
+  int i = 0;
+  while (p->in[i]->state == NULL || p->in[i]->state->decl != t->state) i++;
+  bool alone = p->in[i]->refs == 1;
+  for (int k = 0; k < t->state->n_fields; k++) alone &= p->in[i]->state->field[k]->refs == 1;
+  if (!alone) {
+    Tensor *copy = tensor_state_copy(f->e, p->in[i]->state);
+    if (!copy) return NULL;
+    tensor_release(p->in[i]);
+    p->in[i] = copy;
+  }
+  return tensor_ref(p->in[i]);
+}
+
+static int add_memory(KernelArg *arg, int at, const Func *kernel, const Tensor *t) {
+  if (!t->state) {
+    arg[at] = (KernelArg){.memory = t->data, .elements = launch_elements(t, kernel->body->arg[at]->type->dtype)};
+    return at + 1;
+  }
+  for (int k = 0; k < t->state->decl->n_fields; k++, at++)
+    arg[at] = (KernelArg){.memory = t->state->field[k]->data, .elements = t->state->field[k]->count};
+  arg[at] = (KernelArg){.memory = t->state->length, .elements = t->state->decl->batch};
+  return at + 1;
+}
+
 static bool run_launch(Frame *f, NodePlan *p) {
   const Node *n = p->node;
   const Attr *grid_of = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
   Func *kernel = node_attr(n, attr_slot(launch, func))->func;
-  int n_args = n->n_in + n->n_out + sizes->dims.n;
+  int n_args = kernel->body->n_args, at = 0;
   int64_t grid[3] = {1, 1, 1}, *size = ARENA_ARRAY(f->arena, int64_t, sizes->dims.n);
   KernelArg *arg = ARENA_ARRAY(f->arena, KernelArg, n_args);
   if (!current_sizes(f, grid_of, grid) || !current_sizes(f, sizes, size) || !align_operands(f, p)) return false;
-  for (int i = 0; i < n->n_out; i++)
-    if (!(p->out[i] = launch_result(f, n->out[i]->type))) return false;
-  for (int i = 0; i < n_args; i++) {
-    const Tensor *t = i < n->n_in ? p->in[i] : i < n->n_in + n->n_out ? p->out[i - n->n_in] : NULL;
-    if (t) arg[i] = (KernelArg){.memory = t->data, .elements = launch_elements(t, kernel->body->arg[i]->type->dtype)};
-    else arg[i] = (KernelArg){.bits = (uint64_t)size[i - n->n_in - n->n_out]};
+  for (int i = 0; i < n->n_out; i++) {
+    Type t = n->out[i]->type;
+    if (!(p->out[i] = t->kind == TYPE_STATE ? launch_state(f, p, t) : launch_result(f, t))) return false;
   }
+  for (int i = 0; i < n->n_in; i++) at = add_memory(arg, at, kernel, p->in[i]);
+  for (int i = 0; i < n->n_out; i++)
+    if (!p->out[i]->state) at = add_memory(arg, at, kernel, p->out[i]);
+  for (int i = 0; i < sizes->dims.n; i++) arg[at++] = (KernelArg){.bits = (uint64_t)size[i]};
   const EvalOptions *o = &f->e->options;
   if (o->launch) return o->launch(o->launch_ctx, kernel, grid, n_args, arg);
   return interp_kernel(kernel, grid, n_args, arg, f->e->module->diag);

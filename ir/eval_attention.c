@@ -9,9 +9,9 @@ typedef struct Attention {
   EvalCall *call;
   int64_t b, h, g, s, t, d, e;
   double scale, softcap;
-  bool causal;
+  bool causal, ring;
   int64_t window, ahead;
-  const Tensor *bias, *lengths, *offsets, *sinks;
+  const Tensor *bias, *lengths, *offsets, *sinks, *sequences;
   const double *q, *k, *v;
   double *score; /* [t] */
   double *out;   /* [e] */
@@ -34,6 +34,8 @@ static void attention_init(Attention *a, EvalCall *c) {
   a->lengths = eval_in(c, 4);
   a->offsets = eval_in(c, 5);
   a->sinks = eval_in(c, 6);
+  a->sequences = eval_in(c, 7);
+  a->ring = node_bool(n, attention, ring);
 }
 
 /* A number that is there for each sequence, or once for all. */
@@ -41,7 +43,7 @@ static int64_t per_sequence(const Tensor *t, int64_t b, int64_t dflt) {
   return t ? tensor_i(t, t->count == 1 ? 0 : b) : dflt;
 }
 
-/* The keys [*from, *to) that lengths, causality and window let query i see. Positions are far from overflow unless the
+/* The positions [*from, *to) that lengths, causality and window let query i see. They are far from overflow unless the
  * operands are absurd: those are clamped. */
 static void visible_keys(const Attention *a, int64_t b, int64_t i, int64_t *from, int64_t *to) {
   int64_t length = per_sequence(a->lengths, b, a->t), offset = per_sequence(a->offsets, b, 0);
@@ -49,7 +51,7 @@ static void visible_keys(const Attention *a, int64_t b, int64_t i, int64_t *from
   offset = offset < -far ? -far : offset > far ? far : offset;
   int64_t p = i + offset;
   *from = 0;
-  *to = length < a->t ? length : a->t;
+  *to = length < a->t || a->ring ? length : a->t;
   if (a->causal && p + 1 < *to) *to = p + 1;
   if (a->ahead >= 0 && a->ahead < far && p + a->ahead + 1 < *to) *to = p + a->ahead + 1;
   if (a->window > 0 && a->window < far && p - a->window + 1 > *from) *from = p - a->window + 1;
@@ -67,7 +69,7 @@ static int64_t bias_index(const Attention *a, int64_t b, int64_t h, int64_t i, i
 }
 
 /* -inf where the key is masked, in which case it is not looked at: it may hold anything. */
-static double key_score(const Attention *a, int64_t b, int64_t h, int64_t i, int64_t j) {
+static double key_score(const Attention *a, int64_t b, int64_t c, int64_t h, int64_t i, int64_t j) {
   double bias = 0, dot = 0;
   if (a->bias) {
     int64_t at = bias_index(a, b, h, i, j);
@@ -75,7 +77,7 @@ static double key_score(const Attention *a, int64_t b, int64_t h, int64_t i, int
     if (bias == -INFINITY) return -INFINITY;
   }
   const double *q = a->q + ((b * a->h + h) * a->s + i) * a->d;
-  const double *k = a->k + ((b * a->g + h / (a->h / a->g)) * a->t + j) * a->d;
+  const double *k = a->k + ((c * a->g + h / (a->h / a->g)) * a->t + j) * a->d;
   for (int64_t x = 0; x < a->d; x++) dot += q[x] * k[x];
   dot *= a->scale;
   if (a->softcap != 0) dot = a->softcap * tanh(dot / a->softcap);
@@ -95,16 +97,33 @@ static void mix_values(Attention *a, const double *v, int64_t from, int64_t to, 
   for (int64_t x = 0; sum != 0 && x < a->e; x++) a->out[x] /= sum;
 }
 
-static void attend(Attention *a, int64_t b, int64_t h, int64_t i) {
+/* The position that a key of a ring holds, or -1. */
+static int64_t ring_position(const Attention *a, int64_t b, int64_t j) {
+  int64_t last = per_sequence(a->lengths, b, 0) - 1;
+  return last < j ? -1 : last - (last - j) % a->t;
+}
+
+/* Which keys and values go with row b; false where there are none of that number. */
+static bool sequence_of(const Attention *a, int64_t b, int64_t *c) {
+  int64_t n = a->call->in[1]->dim[0];
+  *c = a->sequences ? tensor_i(a->sequences, b) : b;
+  return (*c >= 0 && *c < n) || eval_error(a->call, "row %lld is of sequence %lld, and there are %lld", (long long)b, (long long)*c, (long long)n);
+}
+
+static bool attend(Attention *a, int64_t b, int64_t h, int64_t i) {
   double sink = a->sinks ? tensor_f(a->sinks, h) : -INFINITY, most = sink;
-  int64_t from, to;
-  visible_keys(a, b, i, &from, &to);
+  int64_t first, end, c;
+  if (!sequence_of(a, b, &c)) return false;
+  visible_keys(a, b, i, &first, &end);
+  int64_t from = a->ring ? 0 : first, to = a->ring ? a->t : end;
   for (int64_t j = from; j < to; j++) {
-    a->score[j] = key_score(a, b, h, i, j);
+    int64_t p = a->ring ? ring_position(a, b, j) : j;
+    a->score[j] = p >= first && p < end && p >= 0 ? key_score(a, b, c, h, i, j) : -INFINITY;
     if (a->score[j] > most) most = a->score[j];
   }
-  mix_values(a, a->v + (b * a->g + h / (a->h / a->g)) * a->t * a->e, from, to, most, sink);
+  mix_values(a, a->v + (c * a->g + h / (a->h / a->g)) * a->t * a->e, from, to, most, sink);
   tensor_write_f(a->call->out[0], ((b * a->h + h) * a->s + i) * a->e, a->e, a->out);
+  return true;
 }
 
 bool eval_attention(EvalCall *c) {
@@ -120,7 +139,7 @@ bool eval_attention(EvalCall *c) {
     a.v = v->data;
     a.score = score->data;
     a.out = out->data;
-    for (int64_t i = 0; i < a.b * a.h * a.s; i++) attend(&a, i / a.s / a.h, i / a.s % a.h, i % a.s);
+    for (int64_t i = 0; ok && i < a.b * a.h * a.s; i++) ok = attend(&a, i / a.s / a.h, i / a.s % a.h, i % a.s);
   }
   Tensor *const scratch[] = {q, k, v, score, out};
   for (int i = 0; i < 5; i++) tensor_release(scratch[i]);

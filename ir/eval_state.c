@@ -6,10 +6,12 @@
 #include "ir/eval.h"
 #include "ir/fatal.h"
 
-/* The operand's state, to be changed: itself where nobody else reads it, else a copy. */
+/* The operand's state, to be changed: itself where nobody else reads it or a view of it, else a copy. */
 static StateValue *take_state(EvalCall *c) {
   Tensor *s = c->in[0];
-  c->out[0] = s->refs == 1 ? tensor_ref(s) : tensor_state_copy(c->ev, s->state);
+  bool alone = s->refs == 1;
+  for (int i = 0; i < s->state->decl->n_fields; i++) alone &= s->state->field[i]->refs == 1;
+  c->out[0] = alone ? tensor_ref(s) : tensor_state_copy(c->ev, s->state);
   return c->out[0] ? c->out[0]->state : NULL;
 }
 
@@ -26,9 +28,8 @@ static int64_t elements_of_row(const Field *f) {
   return n;
 }
 
-static void copy_elements(Tensor *to, int64_t at, const Tensor *from, int64_t from_at, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    dtype_set_bits(to->dtype, to->data, at + i, dtype_get_bits(from->dtype, from->data, from_at + i));
+static void copy_element(Tensor *to, int64_t at, const Tensor *from, int64_t from_at) {
+  dtype_set_bits(to->dtype, to->data, at, dtype_get_bits(from->dtype, from->data, from_at));
 }
 
 static bool append_row(EvalCall *c, StateValue *s, int64_t i) {
@@ -44,8 +45,9 @@ static bool append_row(EvalCall *c, StateValue *s, int64_t i) {
     return eval_error(c, "sequence %" PRId64 " of @%s has no row for position %" PRId64 ": its capacity is %" PRId64,
                       seq, decl->name, position, decl->capacity);
   for (int k = 0; k < decl->n_fields; k++) {
-    int64_t n = elements_of_row(&decl->field[k]);
-    copy_elements(s->field[k], (seq * decl->capacity + row) * n, c->in[k + 3], i * n, n);
+    const Field *f = &decl->field[k];
+    int64_t n = elements_of_row(f);
+    for (int64_t j = 0; j < n; j++) copy_element(s->field[k], state_offset(decl, f, seq, row, j), c->in[k + 3], i * n + j);
   }
   s->length[seq] = length;
   if (state_row(decl, length, s->first[seq]) < 0)
@@ -64,14 +66,22 @@ bool eval_state_append(EvalCall *c) {
 bool eval_state_read(EvalCall *c) {
   const StateValue *s = c->in[0]->state;
   int k = (int)node_int(c->node, state_read, field);
-  int64_t n = elements_of_row(&s->decl->field[k]);
+  const Field *f = &s->decl->field[k];
+  int64_t n = elements_of_row(f);
   for (int64_t b = 0; b < s->decl->batch; b++) {
     for (int64_t p = s->first[b]; p < s->length[b]; p++) {
-      int64_t at = (b * s->decl->capacity + state_row(s->decl, s->length[b], p)) * n;
-      copy_elements(c->out[0], at, s->field[k], at, n);
+      int64_t row = state_row(s->decl, s->length[b], p), at = (b * s->decl->capacity + row) * n;
+      for (int64_t j = 0; j < n; j++) copy_element(c->out[0], at + j, s->field[k], state_offset(s->decl, f, b, row, j));
     }
   }
   return true;
+}
+
+bool eval_state_view(EvalCall *c) {
+  Tensor *t = c->in[0]->state->field[node_int(c->node, state_view, field)];
+  tensor_release(c->out[0]);
+  c->out[0] = tensor_view(t, t->rank, t->dim);
+  return c->out[0] != NULL;
 }
 
 bool eval_state_lengths(EvalCall *c) {
@@ -112,7 +122,7 @@ bool eval_state_copy(EvalCall *c) {
     s->first[to] = before->state->first[from];
     for (int k = 0; k < s->decl->n_fields; k++) {
       int64_t n = s->decl->capacity * elements_of_row(&s->decl->field[k]);
-      copy_elements(s->field[k], to * n, before->state->field[k], from * n, n);
+      for (int64_t j = 0; j < n; j++) copy_element(s->field[k], to * n + j, before->state->field[k], from * n + j);
     }
   }
   tensor_release(before);
@@ -164,9 +174,8 @@ static bool row_span(EvalCall *c, const StateValue *s, int64_t i, Span *out) {
 }
 
 static int64_t element_at(const StateValue *s, int field, Span span, int64_t position, int64_t head) {
-  int64_t row = span.seq * s->decl->capacity + state_row(s->decl, s->length[span.seq], position);
   const Field *f = &s->decl->field[field];
-  return (row * f->dim[0] + head) * f->dim[1];
+  return state_offset(s->decl, f, span.seq, state_row(s->decl, s->length[span.seq], position), head * f->dim[1]);
 }
 
 static double score(const Attend *a, Span span, int64_t i, int64_t h, int64_t position) {

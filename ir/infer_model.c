@@ -84,14 +84,18 @@ static bool check_bias(Infer *c, ShapeLetters *l) {
 bool infer_attention(Infer *c) {
   ShapeLetters l = {0};
   if (!infer_float(c, 0, "q") || !infer_float(c, 1, "k") || !infer_float(c, 2, "v") ||
-      !infer_integer(c, 4, "lengths") || !infer_integer(c, 5, "offsets") || !infer_float(c, 6, "sinks"))
+      !infer_integer(c, 4, "lengths") || !infer_integer(c, 5, "offsets") || !infer_float(c, 6, "sinks") ||
+      !infer_integer(c, 7, "sequences"))
     return false;
-  if (!infer_shape(c, &l, 0, "q", "bhsd") || !infer_shape(c, &l, 1, "k", "bgtd") || !infer_shape(c, &l, 2, "v", "bgte"))
+  bool chosen = infer_in(c, 7) != NULL;
+  if (!infer_shape(c, &l, 0, "q", "bhsd") || !infer_shape(c, &l, 1, "k", chosen ? "cgtd" : "bgtd") ||
+      !infer_shape(c, &l, 2, "v", chosen ? "cgte" : "bgte"))
     return false;
   if (!check_heads(c, letter_dim(&l, 'h'), letter_dim(&l, 'g')) || !check_bias(c, &l)) return false;
   if (!infer_shape(c, &l, 4, "lengths", "b~") || !infer_shape(c, &l, 5, "offsets", "b~") ||
-      !infer_shape(c, &l, 6, "sinks", "h"))
+      !infer_shape(c, &l, 6, "sinks", "h") || !infer_shape(c, &l, 7, "sequences", "b"))
     return false;
+  if (node_bool(c->node, attention, ring) && !infer_in(c, 4)) return infer_error(c, "a ring needs lengths");
   if (node_int(c->node, attention, window) < 0 || node_int(c->node, attention, ahead) < -1)
     return infer_error(c, "window and ahead must not be negative (ahead -1: no bound), but are %lld and %lld",
                        (long long)node_int(c->node, attention, window), (long long)node_int(c->node, attention, ahead));

@@ -58,6 +58,20 @@ bool infer_state_read(Infer *c) {
   return infer_result(c, 0, f->dtype, f->rank + 2, dim);
 }
 
+/* A field as it lies: state_offset() says so. */
+bool infer_state_view(Infer *c) {
+  const State *s = state_operand(c, 0);
+  if (!s) return false;
+  int64_t i = node_int(c->node, state_view, field);
+  if (i < 0 || i >= s->n_fields)
+    return infer_error(c, "field %" PRId64 " of @%s, which has %d", i, s->name, s->n_fields);
+  const Field *f = &s->field[i];
+  DimPool *p = c->module->dims;
+  Dim dim[MAX_RANK + 2] = {dim_const(p, s->batch), dim_const(p, f->rank ? f->dim[0] : s->capacity), dim_const(p, s->capacity)};
+  for (int k = 1; k < f->rank; k++) dim[k + 2] = dim_const(p, f->dim[k]);
+  return infer_result(c, 0, f->dtype, f->rank + 2, dim);
+}
+
 bool infer_state_lengths(Infer *c) {
   const State *s = state_operand(c, 0);
   Dim batch = s ? dim_const(c->module->dims, s->batch) : NULL;

@@ -97,6 +97,27 @@ static bool launch_memory(Infer *c, Type param, Type t, const char *what, int i)
                      type_text(c->module->arena, param));
 }
 
+/* The kernel's arguments for a value, from number *at on. A result that is a state is its operand, changed in place: the kernel
+ * has it already. */
+static bool launch_value(Infer *c, const Func *f, Type t, const char *what, int i, int *at) {
+  bool state = t && t->kind == TYPE_STATE;
+  int n = !state ? 1 : *what == 'r' ? 0 : type_memories(t);
+  for (int k = 0; k < n; k++, ++*at) {
+    if (*at >= f->body->n_args) return infer_error(c, "@%s takes %d arguments, and gets more", f->name, f->body->n_args);
+    Type param = f->body->arg[*at]->type;
+    if (!state && !launch_memory(c, param, t, what, i)) return false;
+    if (state && (param->kind != TYPE_BUFFER || param->dtype != type_memory(t, k)))
+      return infer_error(c, "%s %d is %s, and argument %d of the kernel is %s", what, i, text(c, t), *at, text(c, param));
+  }
+  return true;
+}
+
+static bool has_state_operand(Infer *c, Type t) {
+  for (int i = 0; i < c->node->n_in; i++)
+    if (c->in[i] == t) return true;
+  return false;
+}
+
 /* The results are what is declared: a kernel says how its memory is typed, not how large it is. */
 bool infer_launch(Infer *c) {
   const Node *n = c->node;
@@ -104,19 +125,21 @@ bool infer_launch(Infer *c) {
   if (!f || f->level != LEVEL_KERNEL) return infer_error(c, "launches no kernel");
   int sizes = node_attr(n, attr_slot(launch, sizes))->dims.n, grid = node_attr(n, attr_slot(launch, grid))->dims.n;
   if (grid > 3) return infer_error(c, "a grid has %d axes, and at most 3", grid);
-  if (f->body->n_args != n->n_in + n->n_out + sizes)
-    return infer_error(c, "@%s takes %d arguments, and gets %d operands, %d results and %d sizes", f->name, f->body->n_args,
-                       n->n_in, n->n_out, sizes);
+  int at = 0;
   for (int i = 0; i < n->n_in; i++)
-    if (!launch_memory(c, f->body->arg[i]->type, c->in[i], "operand", i)) return false;
+    if (!launch_value(c, f, c->in[i], "operand", i, &at)) return false;
   for (int i = 0; i < n->n_out; i++) {
     c->out[i] = n->out[i]->type;
     if (!c->out[i]) return infer_error(c, "result %d has no type", i);
-    if (!launch_memory(c, f->body->arg[n->n_in + i]->type, c->out[i], "result", i)) return false;
+    if (c->out[i]->kind == TYPE_STATE && !has_state_operand(c, c->out[i]))
+      return infer_error(c, "result %d is a state, and no operand is of that state", i);
+    if (!launch_value(c, f, c->out[i], "result", i, &at)) return false;
   }
-  for (int i = n->n_in + n->n_out; i < f->body->n_args; i++)
-    if (f->body->arg[i]->type != type_scalar(c->module->types, DT_index))
-      return infer_error(c, "argument %d of @%s is no index", i, f->name);
+  if (f->body->n_args != at + sizes)
+    return infer_error(c, "@%s takes %d arguments, and gets %d for operands and results, and %d sizes", f->name, f->body->n_args, at, sizes);
+  for (; at < f->body->n_args; at++)
+    if (f->body->arg[at]->type != type_scalar(c->module->types, DT_index))
+      return infer_error(c, "argument %d of @%s is no index", at, f->name);
   return true;
 }
 

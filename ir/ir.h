@@ -158,6 +158,13 @@ struct State {
 /* The row of a field that holds `position`, or -1 where the state keeps it no more (given the sequence's length) or
  * never can. */
 int64_t state_row(const State *s, int64_t length, int64_t position);
+/* Where element i of a row lies in its field's memory, which is [batch, first axis of the row, capacity, its other axes..]: so the
+ * rows of one head of keys follow each other. A row without axes is one element. */
+int64_t state_offset(const State *s, const Field *f, int64_t sequence, int64_t row, int64_t i);
+
+/* A kernel sees a state as several pieces of memory: its fields, and the lengths, i64[batch]. All else is one piece. */
+int type_memories(Type t);
+Dtype type_memory(Type t, int i);
 
 /* A model: what belongs together when a program is made of it. */
 typedef struct Model {

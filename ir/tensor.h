@@ -24,7 +24,8 @@ struct Tensor {
   struct StateValue *state; /* of a value of state type, which has no data */
 };
 
-/* An instance of a state. Fields are [batch, capacity, row..]; rows are found by state_row(). */
+/* An instance of a state. Fields are [batch, row's first axis, capacity, its others..]; rows are found by
+ * state_row(), and elements by state_offset(). */
 typedef struct StateValue {
   State *decl;
   int64_t *length; /* [batch] */

@@ -7,7 +7,10 @@
 /* [b, h, s, t]: what the bias broadcasts to, and where lengths and offsets find their sequences. */
 Type attention_scores_type(Kernel *k, const Node *n);
 
-/* The keys [*from, *to) that lengths, causality and window let row i of sequence b see. `from` may be past `to`. */
+/* The sequence whose keys and values go with row b of q. */
+Value *attention_sequence(Kernel *k, const Node *n, Value *b);
+
+/* The keys (of a ring: the positions) [*from, *to) that lengths, causality and window let row i of sequence b see. `from` may be past `to`. */
 void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value **from, Value **to);
 
 /* What scores are multiplied by, as a number of type t. */

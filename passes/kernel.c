@@ -67,6 +67,11 @@ Value *kernel_operand(Kernel *k, const Value *v) {
   return memory;
 }
 
+Value *kernel_operand_part(Kernel *k, const Value *v, int part) {
+  ensure(part >= 0 && part < type_memories(v->type));
+  return k->b.func->body->arg[kernel_operand(k, v)->index + part];
+}
+
 bool kernel_computes(const Kernel *k, const Value *v) {
   return v->def && (v->def == k->root || (k->inside && v->def->block == k->inside));
 }

@@ -65,8 +65,9 @@ Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *i
 /* An element of a kernel row's result: it goes to memory, or, in a fused region, through what follows the row. */
 void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
 
-/* The memory of an operand of the kernel. */
+/* The memory of an operand of the kernel; of one that is a state, its field, or after these the lengths. */
 Value *kernel_operand(Kernel *k, const Value *v);
+Value *kernel_operand_part(Kernel *k, const Value *v, int part);
 
 /* For the pass. Is it computed in the kernel's region? Is it a constant of one number? Its parameter, or NULL; and an element
  * of a result on its way to memory. */

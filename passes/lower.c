@@ -143,7 +143,7 @@ static bool lower_elements(Kernel *k) {
 
 /* ---- one kernel ---- */
 
-static bool is_tensor_of_memory(const Value *v) { return v->type->kind == TYPE_TENSOR && !v->type->encoded; }
+static bool is_memory(const Value *v) { return v->type->kind == TYPE_STATE || (v->type->kind == TYPE_TENSOR && !v->type->encoded); }
 
 /* The op of a region that makes its own kernel; fusing puts at most one there. */
 static const Node *anchor_of(const Block *region) {
@@ -166,17 +166,21 @@ static bool can_lower_region(const Node *fused) {
 static bool can_lower(const Node *n) {
   if (n->op == OP_fused ? !can_lower_region(n) : !lower_can(n)) return false;
   for (int i = 0; i < n->n_in; i++)
-    if (node_in(n, i) && !is_tensor_of_memory(node_in(n, i))) return false;
+    if (node_in(n, i) && !is_memory(node_in(n, i))) return false;
   for (int i = 0; i < n->n_out; i++)
-    if (!is_tensor_of_memory(n->out[i])) return false;
+    if (!is_memory(n->out[i])) return false;
   return infer_sizes_known(n);
 }
 
 static void add_operand(Kernel *k, Value *v) {
   if (!v || kernel_find_memory(k, v) || kernel_computes(k, v)) return;
-  Value *memory = block_add_arg(k->b.func->body, type_buffer(k->module->types, kernel_memory(v->type->dtype)), NULL);
+  Value *first = NULL;
+  for (int i = 0; i < type_memories(v->type); i++) {
+    Value *memory = block_add_arg(k->b.func->body, type_buffer(k->module->types, kernel_memory(type_memory(v->type, i))), NULL);
+    if (!first) first = memory;
+  }
   vec_push(k->scratch, &k->in, v);
-  vec_push(k->scratch, &k->in_memory, memory);
+  vec_push(k->scratch, &k->in_memory, first);
 }
 
 static void add_parameters(Kernel *k) {
@@ -186,25 +190,34 @@ static void add_parameters(Kernel *k) {
     for (int i = 0; i < inner->n_in; i++) add_operand(k, node_in(inner, i));
   k->out_memory = ARENA_ARRAY(k->scratch, Value *, k->n_out);
   for (int i = 0; i < k->n_out; i++) {
-    Type memory = type_buffer(k->module->types, kernel_memory(n->out[k->first + i]->type->dtype));
-    k->out_memory[i] = block_add_arg(k->b.func->body, memory, NULL);
+    Type t = n->out[k->first + i]->type;
+    if (t->kind == TYPE_STATE) continue; /* it is an operand, changed in place */
+    k->out_memory[i] = block_add_arg(k->b.func->body, type_buffer(k->module->types, kernel_memory(t->dtype)), NULL);
   }
+}
+
+/* Is any of the operand's memory used? */
+static bool is_passed(const Kernel *k, int i) {
+  const Block *body = k->b.func->body;
+  for (int part = 0; part < type_memories(k->in.at[i]->type); part++)
+    if (value_has_uses(body->arg[k->in_memory.at[i]->index + part])) return true;
+  return false;
 }
 
 /* Operands that turned out to be read for their sizes alone, or not at all, are not passed. */
 static void drop_unread(Kernel *k) {
   Block *body = k->b.func->body;
-  int n = 0, at = 0;
-  for (int i = 0; i < k->in.n; i++)
-    if (value_has_uses(k->in_memory.at[i])) k->in.at[n++] = k->in.at[i];
-  k->in.n = n;
-  for (int i = 0; i < body->n_args; i++) {
-    bool unread = i < k->in_memory.n && !value_has_uses(body->arg[i]);
-    if (unread) continue;
-    body->arg[at] = body->arg[i];
-    body->arg[at]->index = at;
-    at++;
+  int n = 0, at = 0, from = 0;
+  for (int i = 0; i < k->in.n; i++) {
+    int parts = type_memories(k->in.at[i]->type);
+    bool passed = is_passed(k, i);
+    for (int part = 0; part < parts; part++, from++)
+      if (passed) body->arg[at++] = body->arg[from];
+    if (passed) k->in.at[n++] = k->in.at[i];
   }
+  k->in.n = n;
+  while (from < body->n_args) body->arg[at++] = body->arg[from++];
+  for (int i = 0; i < at; i++) body->arg[i]->index = i;
   body->n_args = at;
 }
 

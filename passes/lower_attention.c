@@ -14,7 +14,9 @@ typedef struct Attention {
   Type scores_type; /* [b, h, s, t], for the bias to broadcast to */
   Dtype t;
   Value *b, *h, *g, *i;         /* the row's sequence, head, the head's of k and v, and its place */
-  Value *from, *to;             /* the keys it sees */
+  Value *c;                     /* the sequence of k and v */
+  Value *from, *to;             /* the keys it sees; of a ring, all that there are */
+  Value *low, *high;            /* of a ring: the positions it sees */
   Value *scores, *sums;         /* memory: [KEYS], [least of e and WIDTH] */
   Value *block, *first, *width; /* the first key of the block; the elements of v that are summed */
   Value *most;
@@ -39,12 +41,20 @@ static Value *per_sequence(Kernel *k, const Node *n, int operand, Value *b) {
 
 static Value *int64(Kernel *k, int64_t v) { return kb_int(&k->b, DT_i64, v); }
 
+Value *attention_sequence(Kernel *k, const Node *n, Value *b) {
+  if (!node_in(n, 7)) return b;
+  Value *last = kb_sub(&k->b, kernel_size(k, node_in(n, 1)->type->dim[0]), kb_index(&k->b, 1));
+  Value *c = binary(k, OP_max, per_sequence(k, n, 7, b), int64(k, 0));
+  return kb_cast(&k->b, binary(k, OP_min, c, kb_cast(&k->b, last, DT_i64)), DT_index);
+}
+
 /* Positions are far from overflow unless the operands are absurd: those are clamped. */
 void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value **first, Value **end) {
   const int64_t far = INT64_MAX / 4, window = node_int(n, attention, window), ahead = node_int(n, attention, ahead);
   Value *keys = kb_cast(&k->b, kernel_size(k, node_in(n, 1)->type->dim[2]), DT_i64), *from = int64(k, 0), *to = keys;
   Value *at = kb_cast(&k->b, i, DT_i64);
-  if (node_in(n, 4)) to = binary(k, OP_min, to, per_sequence(k, n, 4, b));
+  if (node_bool(n, attention, ring)) to = keys = binary(k, OP_max, per_sequence(k, n, 4, b), int64(k, 0));
+  else if (node_in(n, 4)) to = binary(k, OP_min, to, per_sequence(k, n, 4, b));
   if (node_in(n, 5)) {
     Value *offset = binary(k, OP_max, binary(k, OP_min, per_sequence(k, n, 5, b), int64(k, far)), int64(k, -far));
     at = binary(k, OP_add, at, offset);
@@ -65,7 +75,7 @@ static Value *dot_term(Kernel *k, void *ctx, Value *i) {
   const Dot *d = ctx;
   const Attention *a = d->a;
   Value *q = kernel_pull(k, node_in(a->node, 0), (Value *[]){a->b, a->h, a->i, i});
-  Value *key = kernel_pull(k, node_in(a->node, 1), (Value *[]){a->b, a->g, d->key, i});
+  Value *key = kernel_pull(k, node_in(a->node, 1), (Value *[]){a->c, a->g, d->key, i});
   return binary(k, OP_mul, kb_cast(&k->b, q, a->t), kb_cast(&k->b, key, a->t));
 }
 
@@ -86,15 +96,27 @@ static Value *scaled_dot(Kernel *k, const Attention *a, Value *key) {
   return binary(k, OP_mul, c, build_unary(&k->b, OP_tanh, binary(k, OP_div, x, c)));
 }
 
+/* Does the row see the position that a ring's key holds? */
+static Value *ring_sees(Kernel *k, const Attention *a, Value *key) {
+  Value *last = binary(k, OP_sub, per_sequence(k, a->node, 4, a->b), int64(k, 1)), *j = kb_cast(&k->b, key, DT_i64);
+  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(a->node, 1)->type->dim[2]), DT_i64), *behind = binary(k, OP_sub, last, j);
+  Value *turns = build(&k->b, OP_mod, 1, INS(behind, keys), ATTRS(at_i(mod, trunc, 1)));
+  Value *position = kb_cast(&k->b, binary(k, OP_sub, last, turns), DT_index);
+  Value *there = kb_and(&k->b, kb_at_most(&k->b, j, last), kb_at_most(&k->b, a->low, position));
+  return kb_and(&k->b, there, kb_less(&k->b, position, a->high));
+}
+
 /* -inf where the key is masked, in which case it is not looked at: it may hold anything. */
 static Value *key_score(Kernel *k, const Attention *a, Value *key) {
   const Value *bias = node_in(a->node, 3);
-  if (!bias) return scaled_dot(k, a, key);
-  Value *add = kernel_pull_broadcast(k, bias, a->scores_type, (Value *[]){a->b, a->h, a->i, key}), *seen = add;
-  bool is_mask = bias->type->dtype == DT_bool;
-  if (!is_mask) {
-    add = kb_cast(&k->b, add, a->t);
-    seen = kb_not(&k->b, kb_equal(&k->b, add, lowest(k, a->t)));
+  Value *add = NULL, *seen = a->low ? ring_sees(k, a, key) : NULL;
+  if (!bias && !seen) return scaled_dot(k, a, key);
+  bool is_mask = !bias || bias->type->dtype == DT_bool;
+  if (bias) {
+    add = kernel_pull_broadcast(k, bias, a->scores_type, (Value *[]){a->b, a->h, a->i, key});
+    if (!is_mask) add = kb_cast(&k->b, add, a->t);
+    Value *kept = is_mask ? add : kb_not(&k->b, kb_equal(&k->b, add, lowest(k, a->t)));
+    seen = seen ? kb_and(&k->b, seen, kept) : kept;
   }
   KernelWhen w = kb_when(&k->b, seen, 1);
   Value *score = scaled_dot(k, a, key), *none;
@@ -134,7 +156,7 @@ static void scale_sums(Kernel *k, const Attention *a, Value *by) {
 /* sums += weight * v, for one key. */
 static void add_value(Kernel *k, const Attention *a, Value *key, Value *weight) {
   KernelFor f = kb_for(&k->b, zero(k), a->width, 0, NULL);
-  Value *place[] = {a->b, a->g, key, kb_add(&k->b, a->first, f.i)};
+  Value *place[] = {a->c, a->g, key, kb_add(&k->b, a->first, f.i)};
   Value *v = kb_cast(&k->b, kernel_pull(k, node_in(a->node, 2), place), a->t);
   Value *sum = binary(k, OP_add, kb_load(&k->b, a->sums, f.i), binary(k, OP_mul, weight, v));
   kb_store(&k->b, a->sums, f.i, sum);
@@ -199,7 +221,12 @@ bool lower_attention(Kernel *k, const Node *n) {
   kernel_spread(k, out, 3, 4, index);
   a.b = index[0], a.h = index[1], a.i = index[2];
   a.g = kb_div(&k->b, a.h, kb_div(&k->b, kernel_size(k, q->dim[1]), kernel_size(k, key->dim[1])));
+  a.c = attention_sequence(k, n, a.b);
   attention_visible_keys(k, n, a.b, a.i, &a.from, &a.to);
+  if (node_bool(n, attention, ring)) {
+    a.low = a.from, a.high = a.to;
+    a.from = zero(k), a.to = kernel_size(k, key->dim[2]);
+  }
   KernelFor f = kb_for_step(&k->b, zero(k), e, WIDTH, 0, NULL);
   a.first = f.i;
   a.width = kb_min(&k->b, kb_sub(&k->b, e, f.i), kb_index(&k->b, WIDTH));

@@ -654,6 +654,7 @@ static bool is_tile_float(const Value *v) {
 static bool can_tile(const Kernel *k, const Node *n) {
   Type q = node_in(n, 0)->type, key = node_in(n, 1)->type, v = node_in(n, 2)->type;
   if (!k->target || k->target->kind != TARGET_CPU || kernel_float(n) != DT_f32) return false;
+  if (node_in(n, 7) || node_bool(n, attention, ring)) return false;
   int lanes = k->target->vector_bytes / 4;
   if (lanes != 4 && lanes != 8 && lanes != 16) return false;
   for (int i = 0; i < 3; i++)

@@ -1,6 +1,6 @@
 /* test_lm.c -- language models from Hugging Face folders give what transformers computes for them.
  *
- *   test_lm DIR...   made by tests/oracles/make_language_models.py
+ *   test_lm [--via eval|lowered|native] DIR...   made by tests/oracles/make_language_models.py
  * A decoder's rows come one by one, in chunks of several sizes, and as three unequal sequences in one call; an encoder's as a
  * batch with padding. */
 #include <stdlib.h>
@@ -10,8 +10,9 @@
 #include "frontend/lm.h"
 #include "frontend/npy.h"
 #include "ir/fatal.h"
-#include "ir/verify.h"
 #include "ir/tolerance.h"
+#include "ir/verify.h"
+#include "via.h"
 
 enum { SEQUENCES = 3, MAX_STATES = 64 };
 static const double tolerance = 1e-4;
@@ -22,7 +23,8 @@ typedef struct Case {
   const char *dir;
   Module *module;
   Func *func;
-  Evaluator *ev;
+  Program *program;
+  Evaluator *ev; /* for tensors */
   Tensor *ids, *want; /* [SEQUENCES, length], [SEQUENCES, length, words] */
   Tensor *state[MAX_STATES];
   int n_states, checks;
@@ -80,7 +82,7 @@ static void call(Case *c, const Rows *r, const char *how) {
     dtype_set_i(DT_i64, arg[3]->data, i, i);
   }
   memcpy(arg + 4, c->state, (size_t)c->n_states * sizeof *arg);
-  bool good = eval_func(c->ev, c->func, 4 + c->n_states, arg, result);
+  bool good = via_run(c->program, c->func, arg, result);
   for (int i = 0; i < 4 + c->n_states; i++) tensor_release(arg[i]);
   memset(c->state, 0, sizeof c->state);
   if (!good) return fail(c, how, diag_first(c->diag));
@@ -143,7 +145,7 @@ static void check_encoder(Case *c) {
   Tensor *want[] = {read_array(c, "last_hidden_state"), read_array(c, "pooler_output")};
   if (!in[1] || !in[2] || !want[0] || !want[1]) return fail(c, "its arrays", diag_first(c->diag));
   ensure(c->func->n_results == 2);
-  if (!eval_func(c->ev, c->func, 3, in, out)) return fail(c, "eval", diag_first(c->diag));
+  if (!via_run(c->program, c->func, in, out)) return fail(c, "eval", diag_first(c->diag));
   blank(out[0], in[1]);
   for (int i = 0; i < 2; i++) {
     Comparison x = compare_scaled(out[i], want[i], tolerance);
@@ -155,7 +157,7 @@ static void check_encoder(Case *c) {
 
 /* ---- the cases ---- */
 
-static bool check(const char *dir) {
+static bool check(Via via, const char *dir) {
   Case c = {.arena = arena_new(), .dir = dir};
   c.diag = diag_new(c.arena);
   const Binding sizes[] = {{"sequences", SEQUENCES, false}};
@@ -167,8 +169,10 @@ static bool check(const char *dir) {
   }
   if (!c.module || !verify_module(c.module)) {
     fail(&c, "import", diag_first(c.diag));
+  } else if (!(c.func = c.module->funcs.at[0], c.program = via_prepare(via, c.module))) {
+    fail(&c, "lowering", diag_first(c.diag));
+    module_close(c.module);
   } else {
-    c.func = c.module->funcs.at[0];
     c.ev = eval_new(c.module, (EvalOptions){.max_memory = 1 << 28});
     c.ids = read_array(&c, encoder ? "input_ids" : "ids");
     if (!c.ids) fail(&c, "ids.npy", diag_first(c.diag));
@@ -176,6 +180,7 @@ static bool check(const char *dir) {
     else check_decoder(&c);
     tensor_release(c.ids);
     eval_free(c.ev);
+    via_free(c.program);
     module_close(c.module);
   }
   diag_flush(c.diag, stdout, false);
@@ -185,8 +190,9 @@ static bool check(const char *dir) {
 }
 
 int main(int argc, char **argv) {
-  int passed = 0, failed = 0;
-  for (int i = 1; i < argc; i++) *(check(argv[i]) ? &passed : &failed) += 1;
+  int passed = 0, failed = 0, from = argc > 2 && strcmp(argv[1], "--via") == 0 ? 3 : 1;
+  Via via = from == 3 ? via_find(argv[2]) : VIA_EVAL;
+  for (int i = from; i < argc; i++) *(check(via, argv[i]) ? &passed : &failed) += 1;
   printf("%d passed, %d failed, 0 skipped\n", passed, failed);
   return failed || !passed;
 }

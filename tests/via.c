@@ -17,7 +17,7 @@ Via via_find(const char *name) {
 /* The ops that a program's host part does itself. */
 static bool is_hosted(Op op) {
   switch (op) {
-  case OP_const: case OP_dims: case OP_call: case OP_if: case OP_loop: case OP_launch: case OP_reshape: case OP_squeeze:
+  case OP_const: case OP_dims: case OP_call: case OP_if: case OP_loop: case OP_launch: case OP_state_view: case OP_reshape: case OP_squeeze:
   case OP_unsqueeze: case OP_return: case OP_yield: return true;
   default: return false;
   }
