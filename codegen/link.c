@@ -99,18 +99,42 @@ static bool run_linker(const LinkJob *j, Arena *a, char **argv, char **elf, size
   return (status == 0 && *size > sizeof(Elf64_Ehdr)) || complain(j, messages);
 }
 
-static bool link_executable(const LinkJob *j, Arena *a, char **elf, size_t *size) {
-  int object = memory_file("object", j->object, j->object_size);
-  int runtime = memory_file("runtime", runtime_object(), runtime_object_size());
-  const char *script_text = layout(j, a);
-  int script = memory_file("layout", script_text, strlen(script_text));
-  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
-                  "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T",
-                  arena_printf(a, "/proc/self/fd/%d", script), arena_printf(a, "/proc/self/fd/%d", runtime),
-                  arena_printf(a, "/proc/self/fd/%d", object), NULL};
-  bool good = run_linker(j, a, argv, elf, size);
-  close(object), close(runtime), close(script);
+typedef struct Words { /* the linker's command line, and the files that it names */
+  Arena *arena;
+  VEC(char *) word;
+  VEC(int) file;
+} Words;
+
+static void add_word(Words *w, const char *word) { vec_push(w->arena, &w->word, (char *)(uintptr_t)word); }
+
+static void add_file(Words *w, const char *name, const void *bytes, size_t size) {
+  int fd = memory_file(name, bytes, size);
+  vec_push(w->arena, &w->file, fd);
+  add_word(w, arena_printf(w->arena, "/proc/self/fd/%d", fd));
+}
+
+static void add_objects(Words *w, const LinkJob *j) {
+  for (int i = 0; i < j->n_objects; i++) add_file(w, "object", j->object[i].bytes, j->object[i].size);
+}
+
+static bool link_words(const LinkJob *j, Words *w, char **elf, size_t *size) {
+  vec_push(w->arena, &w->word, NULL);
+  bool good = run_linker(j, w->arena, w->word.at, elf, size);
+  for (int i = 0; i < w->file.n; i++) close(w->file.at[i]);
   return good;
+}
+
+static bool link_executable(const LinkJob *j, Arena *a, char **elf, size_t *size) {
+  static const char *const options[] = {"-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
+                                        "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T"};
+  Words w = {.arena = a};
+  const char *script_text = layout(j, a);
+  add_word(&w, j->linker);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) add_word(&w, options[i]);
+  add_file(&w, "layout", script_text, strlen(script_text)); /* what -T takes */
+  add_file(&w, "runtime", runtime_object(), runtime_object_size());
+  add_objects(&w, j);
+  return link_words(j, &w, elf, size);
 }
 
 /* What it needs of a C library is there in every program that opens it. */
@@ -118,12 +142,15 @@ bool link_shared(const LinkJob *j) {
   Arena *a = arena_new();
   char *elf;
   size_t size;
-  int object = memory_file("object", j->object, j->object_size);
+  static const char *const options[] = {"-o", "-", "-shared", "--build-id=none", "-z", "noexecstack", "-z", "max-page-size=65536",
+                                        "-soname"};
   const char *slash = strrchr(j->out, '/');
-  char *argv[] = {(char *)(uintptr_t)j->linker, "-o", "-", "-shared", "--build-id=none", "-z", "noexecstack", "-z", "max-page-size=65536",
-                  "-soname", arena_printf(a, "%s", slash ? slash + 1 : j->out), arena_printf(a, "/proc/self/fd/%d", object), NULL};
-  bool good = run_linker(j, a, argv, &elf, &size);
-  close(object);
+  Words w = {.arena = a};
+  add_word(&w, j->linker);
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) add_word(&w, options[i]);
+  add_word(&w, slash ? slash + 1 : j->out);
+  add_objects(&w, j);
+  bool good = link_words(j, &w, &elf, &size);
   if (good) {
     OutFile o = out_open(a, j->out, 0777);
     out_write(&o, elf, size);

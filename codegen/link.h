@@ -6,12 +6,17 @@
 
 #include "codegen/write_weights.h"
 
+typedef struct LinkObject {
+  const void *bytes;
+  size_t size;
+} LinkObject;
+
 typedef struct LinkJob {
   WeightsJob weights;
   const char *linker; /* ld.lld */
   const char *out;
-  const void *object;
-  size_t object_size;
+  int n_objects;
+  const LinkObject *object; /* [n_objects] */
 } LinkJob;
 
 /* The ld.lld that was there when Lathe was built. */

@@ -295,15 +295,21 @@ static LLVMValueRef block_table(Writer *w) {
   return table(w, v.n, v.at);
 }
 
-/* Only the program calls its kernels, so their names stay its own. */
+/* Only the program calls its kernels. They are in its module, and then their names stay its own, or in another part. */
+static LLVMValueRef kernel_value(Writer *w, const char *name) {
+  LLVMValueRef f = LLVMGetNamedFunction(w->m->module, name);
+  if (f && !LLVMIsDeclaration(f)) {
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+  } else if (!f) {
+    f = LLVMAddFunction(w->m->module, name, LLVMFunctionType(LLVMVoidTypeInContext(w->m->context), NULL, 0, false));
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+  }
+  return f;
+}
+
 static LLVMValueRef kernel_table(Writer *w) {
   Values v = {0};
-  for (int i = 0; i < w->kernels.n; i++) {
-    LLVMValueRef f = LLVMGetNamedFunction(w->m->module, w->kernels.at[i]->name);
-    ensure(f);
-    LLVMSetLinkage(f, LLVMInternalLinkage);
-    vec_push(w->arena, &v, f);
-  }
+  for (int i = 0; i < w->kernels.n; i++) vec_push(w->arena, &v, kernel_value(w, w->kernels.at[i]->name));
   return table(w, v.n, v.at);
 }
 

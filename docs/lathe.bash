@@ -10,7 +10,7 @@ _lathe() {
     inspect) options='--passes --pipeline --dim --json --help ' ;;
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
     verify) options='--each --cpu --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
-    build) options='--output --cpu --emit --weights --debug --quiet --dump-dir --time --dim --func --help ' ;;
+    build) options='--output --cpu --emit --weights --jobs --debug --quiet --dump-dir --time --dim --func --help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;
   esac

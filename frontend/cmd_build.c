@@ -10,6 +10,7 @@
 #include "codegen/hosted.h"
 #include "codegen/jit_llvm.h"
 #include "codegen/link.h"
+#include "codegen/parts.h"
 #include "codegen/program.h"
 #include "frontend/driver.h"
 #include "frontend/version.h"
@@ -32,6 +33,7 @@ typedef struct Build {
   const char *folder, *base; /* of `out`: with its slash, and without an ending */
   bool separate;             /* the weights are in a file of their own */
   double start;
+  int jobs;                  /* threads that compile */
   VEC(const char *) files;   /* what was written */
   bool debug;
   bool talks; /* on a terminal, and asked to */
@@ -127,6 +129,15 @@ static bool choose_weights(Build *b) {
   return !is_library(b) || diag_error(b->driver->diag, (Loc){0}, "--weights inside: a library's weights lie beside it");
 }
 
+static bool choose_jobs(Build *b) {
+  const char *word = option_value(&b->driver->options, "jobs");
+  long n = word ? 0 : sysconf(_SC_NPROCESSORS_ONLN);
+  char *end = "";
+  if (word) n = strtol(word, &end, 10);
+  b->jobs = (int)(n > 0 && n < 1 << 10 ? n : 1);
+  return !word || (n > 0 && end != word && !*end) || diag_error(b->driver->diag, (Loc){0}, "-j %s: it takes a number of threads", word);
+}
+
 static const char *beside(const Build *b, const char *start, const char *name, const char *ending) {
   return arena_printf(b->driver->arena, "%s%s%s%s", b->folder, start, name, ending);
 }
@@ -194,12 +205,13 @@ static bool find_levels(const Build *b, Func *f, ProgramInfo *info) {
 }
 
 /* Kernels and program, checked both before anything is said. */
-static bool emit_all(Build *b, LlvmModule *l, Func *f, ProgramInfo *info) {
+static bool emit_all(Build *b, const CodeParts *code, Func *f, ProgramInfo *info) {
   bool good = find_levels(b, f, info);
   say(b, "compiling");
-  for (int i = 0; i < b->module->funcs.n && good; i++)
-    if (b->module->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(l, b->module->funcs.at[i], b->driver->diag);
-  if (!good || !program_emit(l, info, b->driver->diag)) return false;
+  for (int i = 0, k = 0; i < b->module->funcs.n && good; i++)
+    if (b->module->funcs.at[i]->level == LEVEL_KERNEL)
+      good &= llvm_emit_kernel(parts_kernel(code, k++), b->module->funcs.at[i], b->driver->diag);
+  if (!good || !program_emit(code->part[0], info, b->driver->diag)) return false;
   if (option_given(&b->driver->options, "time"))
     fprintf(stderr, "plan       %d launches in %d phases, %d values in the arena\n", info->n_launches, info->n_phases, info->n_blocks);
   return true;
@@ -232,16 +244,17 @@ static bool write_weights(Build *b, LlvmModule *l, const ProgramInfo *info) {
   return true;
 }
 
-static LinkJob link_job(Build *b, LlvmModule *l, const ProgramInfo *info, const char *out) {
-  LinkJob j = {.weights = weights_job(b, info), .linker = linker(), .out = out};
+static LinkJob link_job(Build *b, const CodeParts *code, const ProgramInfo *info, const char *out) {
+  LinkObject *object = ARENA_ARRAY(b->driver->arena, LinkObject, code->n);
   double start = driver_now();
-  llvm_module_object(l, &j.object, &j.object_size);
+  parts_compile(code, b->jobs);
+  for (int i = 0; i < code->n; i++) llvm_module_object(code->part[i], &object[i].bytes, &object[i].size);
   say_time(b, "compile", start);
-  return j;
+  return (LinkJob){.weights = weights_job(b, info), .linker = linker(), .out = out, .n_objects = code->n, .object = object};
 }
 
-static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
-  LinkJob j = link_job(b, l, info, note_file(b, b->out));
+static bool write_exe(Build *b, const CodeParts *code, const ProgramInfo *info) {
+  LinkJob j = link_job(b, code, info, note_file(b, b->out));
   double start = driver_now();
   bool good = link_program(&j);
   say_time(b, "link", start);
@@ -250,12 +263,12 @@ static bool write_exe(Build *b, LlvmModule *l, const ProgramInfo *info) {
 
 /* ---- libraries ---- */
 
-static void write_archive(Build *b, const char *name, const LinkJob *j) {
+static void write_archive(Build *b, const char *name, const LinkObject *o) {
   Arena *a = b->driver->arena;
   int n;
   const char *const *exported = hosted_exports(a, name, &n);
   size_t size;
-  const char *bytes = archive_bytes(a, arena_printf(a, "%s.o", b->base), j->object, j->object_size, n, exported, &size);
+  const char *bytes = archive_bytes(a, arena_printf(a, "%s.o", b->base), o->bytes, o->size, n, exported, &size);
   out_write_file(note_file(b, beside(b, "lib", b->base, ".a")), bytes, size);
 }
 
@@ -268,14 +281,14 @@ static void write_header(Build *b, const char *name, const ProgramInfo *info) {
 
 static bool has_shared(const Target *t) { return strncmp(t->triple, "x86_64", 6) == 0 || strncmp(t->triple, "aarch64", 7) == 0; }
 
-static bool write_library(Build *b, LlvmModule *l, const ProgramInfo *info) {
+static bool write_library(Build *b, const CodeParts *code, const ProgramInfo *info) {
   const char *name = header_name(b->driver->arena, b->base);
-  hosted_add(l, name);
-  LinkJob j = link_job(b, l, info, beside(b, "lib", b->base, ".so"));
-  if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object, j.object_size);
+  hosted_add(code->part[0], name);
+  LinkJob j = link_job(b, code, info, beside(b, "lib", b->base, ".so"));
+  if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object->bytes, j.object->size);
   else if (has_shared(b->level[0]) && !link_shared(&j)) return false;
   else if (has_shared(b->level[0])) note_file(b, j.out);
-  if (b->emit == EMIT_lib) write_archive(b, name, &j);
+  if (b->emit == EMIT_lib) write_archive(b, name, j.object);
   write_header(b, name, info);
   return true;
 }
@@ -317,15 +330,23 @@ static bool read_lines(Build *b, Func **f) {
   return true;
 }
 
+static CodeParts new_code(Build *b) {
+  int kernels = 0;
+  for (int i = 0; i < b->module->funcs.n; i++) kernels += b->module->funcs.at[i]->level == LEVEL_KERNEL;
+  CodeParts code = parts_new(b->driver->arena, b->level[0], model_name(b), kernels, b->emit != EMIT_exe);
+  const char *text = arena_printf(b->driver->arena, "%s.ir", b->base);
+  for (int i = 0; i < code.n && b->debug; i++) llvm_module_debug(code.part[i], text, "lathe " LATHE_VERSION);
+  return code;
+}
+
 static bool write_code(Build *b, Func *f) {
-  LlvmModule *l = llvm_module_new(b->level[0], model_name(b));
-  if (b->debug) llvm_module_debug(l, arena_printf(b->driver->arena, "%s.ir", b->base), "lathe " LATHE_VERSION);
+  CodeParts code = new_code(b);
   ProgramInfo info = {.name = model_name(b), .made_by = "lathe " LATHE_VERSION};
   if (b->separate) info.weights_file = arena_printf(b->driver->arena, "%s.weights", b->base);
-  bool good = emit_all(b, l, f, &info) && write_weights(b, l, &info);
-  if (good && is_library(b)) good = write_library(b, l, &info);
-  else if (good) good = b->emit == EMIT_exe ? write_exe(b, l, &info) : write_text(b, l);
-  llvm_module_free(l);
+  bool good = emit_all(b, &code, f, &info) && write_weights(b, code.part[0], &info);
+  if (good && is_library(b)) good = write_library(b, &code, &info);
+  else if (good) good = b->emit == EMIT_exe ? write_exe(b, &code, &info) : write_text(b, code.part[0]);
+  parts_free(&code);
   return good;
 }
 
@@ -333,7 +354,7 @@ int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
   b.debug = option_given(&d->options, "debug");
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
-  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b)) return EXIT_USAGE;
+  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b) | !choose_jobs(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   Func *f = b.module ? driver_func(d, b.module) : NULL;

@@ -20,7 +20,7 @@ expect() {
 }
 
 # a model becomes a program, whose output is the one that was computed elsewhere
-expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder
+expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder -j 3
 expect 0 "input_ids" ./decoder --help
 expect 0 "x86-64-v3 x86-64-v4" ./decoder --info
 expect 0 "whole" ./decoder --check
@@ -52,11 +52,12 @@ expect 1 "and \`input_ids\` takes" ./decoder --in "input_ids=$example/logits.npy
 echo text >text.npy
 expect 1 "not a .npy file" ./decoder --in input_ids=text.npy
 expect 2 "needs -o" "$lathe" build "$example/decoder.onnx"
+expect 2 "number of threads" "$lathe" build "$example/decoder.onnx" -o x -j none
 expect 2 "no such level" "$lathe" build "$example/decoder.onnx" -o x --cpu z80
 
-# the same bytes again, from elsewhere
+# the same bytes again, from elsewhere, and compiled by another number of threads
 mkdir elsewhere
-(cd elsewhere && LC_ALL=C TZ=Asia/Tokyo "$lathe" build "$example/decoder.onnx" -o decoder -q) && cmp decoder elsewhere/decoder ||
+(cd elsewhere && LC_ALL=C TZ=Asia/Tokyo "$lathe" build "$example/decoder.onnx" -o decoder -q -j 1) && cmp decoder elsewhere/decoder ||
   fail "two builds differ"
 
 # what is cut off, or damaged, says so
