@@ -117,7 +117,8 @@ void cost_matmul(const Node *n, Cost *c) {
 
 void cost_matmul_panels(const Node *n, Cost *c) {
   Type w = in_type(n, 1);
-  cost_with_flops(n, c, 2 * in_size(n, 1, w ? w->rank - 2 : 0) * out_elements(n));
+  bool pairs = node_bool(n, matmul_panels, pairs);
+  cost_with_flops(n, c, (pairs ? 4 : 2) * in_size(n, 1, w ? w->rank - 2 - pairs : 0) * out_elements(n));
 }
 
 void cost_conv(const Node *n, Cost *c) {

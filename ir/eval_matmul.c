@@ -129,26 +129,47 @@ bool eval_matmul(EvalCall *c) {
 
 /* ---- a matrix in panels ---- */
 
-static double panel_sum(const Tensor *x, int64_t row, const Tensor *w, int64_t base, int64_t column) {
-  int64_t depth = w->dim[w->rank - 2], tile = w->dim[w->rank - 1];
-  int64_t at = base + column / tile * depth * tile + column % tile;
+typedef struct Panels {
+  const Tensor *x, *w;
+  int64_t depth, tile, pair; /* pair: products side by side, 1 or 2 */
+  int64_t block, next;       /* of a row: elements that lie together, and from one such block to the next */
+} Panels;
+
+static Panels panels_of(const Node *n, const Tensor *x, const Tensor *w) {
+  bool pairs = node_bool(n, matmul_panels, pairs), blocked = node_bool(n, matmul_panels, blocked);
+  Panels p = {.x = x, .w = w, .pair = pairs ? 2 : 1, .block = x->dim[x->rank - 1]};
+  p.tile = w->dim[w->rank - 1 - pairs];
+  p.depth = w->dim[w->rank - 2 - pairs] * p.pair;
+  p.next = blocked && x->dim[0] ? x->count / x->dim[0] : 0;
+  return p;
+}
+
+/* The row begins at `row` in x, the matrix at `base` in w. */
+static double panel_sum(const Panels *p, int64_t row, int64_t base, int64_t column) {
+  int64_t at = base + column / p->tile * p->depth * p->tile + column % p->tile * p->pair;
   double sum = 0;
-  for (int64_t i = 0; i < depth; i++) sum += tensor_f(x, row + i) * tensor_f(w, at + i * tile);
+  for (int64_t i = 0; i < p->depth; i++)
+    sum += tensor_f(p->x, row + i / p->block * p->next + i % p->block) *
+           tensor_f(p->w, at + i / p->pair * p->tile * p->pair + i % p->pair);
   return sum;
 }
 
+/* Where the rows of a batch begin in x: blocked rows are counted through all batches. */
+static int64_t first_row(const Tensor *out, int64_t batch, const Panels *p) {
+  return p->next ? batch * out->dim[out->rank - 2] * p->block : batch_base(out, out->rank - 2, batch, p->x);
+}
+
 bool eval_matmul_panels(EvalCall *c) {
-  const Tensor *x = c->in[0], *w = c->in[1];
   Tensor *out = c->out[0];
-  int64_t columns = out->dim[out->rank - 1], rows = out->dim[out->rank - 2], depth = w->dim[w->rank - 2];
-  int64_t matrix[MAX_RANK], rank = w->rank - 1; /* w as [.., panels, k * tile]: so many matrices of batches */
-  memcpy(matrix, w->dim, sizeof matrix);
-  matrix[rank - 1] *= w->dim[w->rank - 1];
-  Tensor *flat = tensor_view((Tensor *)(uintptr_t)w, (int)rank, matrix);
+  Panels p = panels_of(c->node, c->in[0], c->in[1]);
+  int64_t columns = out->dim[out->rank - 1], rows = out->dim[out->rank - 2];
+  int64_t matrix[MAX_RANK], rank = p.w->rank - (p.pair == 2) - 1; /* w as [.., panels, the rest]: so many matrices of batches */
+  memcpy(matrix, p.w->dim, sizeof matrix);
+  matrix[rank - 1] = p.depth * p.tile;
+  Tensor *flat = tensor_view((Tensor *)(uintptr_t)p.w, (int)rank, matrix);
   for (int64_t i = 0; i < out->count; i++) {
     int64_t batch = i / (rows * columns), row = i / columns % rows;
-    int64_t from = batch_base(out, out->rank - 2, batch, x) + row * depth;
-    double sum = panel_sum(x, from, w, batch_base(out, out->rank - 2, batch, flat), i % columns);
+    double sum = panel_sum(&p, first_row(out, batch, &p) + row * p.block, batch_base(out, out->rank - 2, batch, flat), i % columns);
     tensor_write_f(out, i, 1, &sum);
   }
   tensor_release(flat);

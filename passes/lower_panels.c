@@ -1,25 +1,33 @@
 /* lower_panels.c -- products with a matrix in panels: tiles of the result stay in registers while k runs.
  *
- * A workgroup computes up to ROWS rows of one panel's columns, tile by tile. Every element is one chain of additions in
- * the order of k, whatever the tile: so a row's result does not depend on how many rows there are. The rows that do not
- * fill a tile are computed by tiles of their number, where that is known, else of 4 rows and of 1. */
+ * A workgroup computes up to ROWS rows of one panel's columns, tile by tile; where x comes in blocks of k, of several panels,
+ * block by block, so that a block of x stays in the cache until all of them have read it. Sums wait in the workgroup's
+ * memory, and leave it when they are complete. Every element is one chain of additions in the order of k, whatever the tile
+ * and the block: so a row's result does not depend on how many rows there are. While a panel is read, the next one is asked
+ * for, a little in each turn of each tile: as much as a tile's first pass over it needs would be waited for.
+ *
+ * A target of narrower registers reads the same panels part by part. */
 #include "ir/fatal.h"
 #include "passes/lower.h"
 #include "passes/tile.h"
 
-enum { ROWS = 120, MAX_TILE = 64, NARROW_TILE = 4, UNROLL = 4, AHEAD = 4096 };
+/* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. PANELS: of a workgroup, where x is blocked. */
+enum { ROWS = 132, PANELS = 8, MAX_TILE = 64, MAX_ROWS = 16, NARROW_TILE = 4, AHEAD = 4096 };
 
 typedef struct Product {
   const Node *node;
   MatmulTile tile;
-  bool fma, shared;  /* shared: one matrix for all batches, whose rows are then counted through */
+  int64_t panel;              /* columns of a panel, of which a tile computes tile.width */
+  int64_t group, panels;      /* rows and panels of a workgroup */
+  bool fma, shared, blocked;  /* shared: one matrix for all batches, whose rows are then counted through */
+  bool pairs, dot2;           /* pairs: of k lie side by side; dot2: are multiplied by one instruction */
+  bool vectors;               /* what follows is computed on vectors */
   Dim rows;
-  Value *row_count, *depth, *columns;
-  Value *x, *w;      /* memory */
-  Value *x_base, *w_base, *column;
-  Value *scratch;    /* [tile rows, width]: sums that leave the registers one by one; NULL if none do */
-  bool vectors;      /* what follows is computed on vectors */
-  Value *index[MAX_RANK]; /* of the batch, where it is not shared */
+  Value *row_count, *depth, *block, *columns;
+  Value *x, *w, *sums;        /* memory; sums: [panels, group, panel] */
+  Value *x_base, *w_base;     /* of the batch */
+  Value *from, *to, *first;   /* the workgroup's rows, and its first panel */
+  Value *index[MAX_RANK];     /* of the batch, where it is not shared */
 } Product;
 
 static bool is_tile_float(Dtype t) { return t == DT_f32 || t == DT_f16 || t == DT_bf16; }
@@ -27,62 +35,207 @@ static bool is_tile_float(Dtype t) { return t == DT_f32 || t == DT_f16 || t == D
 bool need_panels(Module *m, const Node *n) {
   (void)m;
   Type w = node_in(n, 1)->type;
-  Dim width = w->dim[w->rank - 1];
-  if (!is_tile_float(node_in(n, 0)->type->dtype) || !is_tile_float(w->dtype)) return false;
+  bool pairs = node_bool(n, matmul_panels, pairs);
+  Dim width = w->dim[w->rank - 1 - pairs];
+  if (!is_tile_float(node_in(n, 0)->type->dtype) || !is_tile_float(w->dtype) || (pairs && w->dtype != DT_bf16)) return false;
   return dim_is_const(width) && width->constant >= 4 && width->constant <= 64 && width->constant % 4 == 0;
 }
 
-/* The tile is cut from the panels as they are: of another target's width, too. */
-static MatmulTile tile_for(const Target *t, int width) {
-  if (t && t->vector_registers && matmul_tile(t).width == width) return matmul_tile(t);
-  return (MatmulTile){.rows = 4, .vectors = width % 8 ? 1 : 2, .lanes = width % 8 ? width : width / 2, .width = width};
+/* The target's own tile, or as much of it as the panel has. */
+static MatmulTile tile_for(const Target *t, int64_t panel) {
+  MatmulTile tile = {.rows = 4, .vectors = 2, .lanes = (int)panel};
+  if (t && t->vector_registers) tile = matmul_tile(t);
+  while (panel % tile.lanes) tile.lanes /= 2;
+  while (panel % (tile.vectors * tile.lanes)) tile.vectors--;
+  tile.width = tile.vectors * tile.lanes;
+  return tile;
 }
 
-/* ---- one tile ---- */
+/* ---- words for vectors ---- */
 
-static Value *splat(Kernel *k, Value *x, int64_t lanes) {
-  return build(&k->b, OP_splat, 1, INS(x), ATTRS(at_i(splat, lanes, lanes)));
-}
+static Value *index_of(Kernel *k, int64_t v) { return kb_index(&k->b, v); }
+static Value *plus(Kernel *k, Value *x, Value *y) { return kb_add(&k->b, x, y); }
+static Value *times(Kernel *k, Value *x, Value *y) { return kb_mul(&k->b, x, y); }
+
+static Value *splat(Kernel *k, Value *x, int64_t lanes) { return build(&k->b, OP_splat, 1, INS(x), ATTRS(at_i(splat, lanes, lanes))); }
 
 static Value *load_lanes(Kernel *k, Value *memory, Value *at, int64_t lanes) {
   return build(&k->b, OP_load, 1, INS(memory, at), ATTRS(at_i(load, lanes, lanes)));
 }
+
+static Value *bits_as(Kernel *k, Value *x, Dtype to) { return build(&k->b, OP_bitcast, 1, INS(x), ATTRS(at_i(bitcast, to, (int64_t)to))); }
 
 static Value *multiply_add(Kernel *k, const Product *p, Value *a, Value *b, Value *c) {
   if (p->fma) return build(&k->b, OP_fma, 1, INS(a, b, c), NO_ATTRS);
   return build_binary(&k->b, OP_add, build_binary(&k->b, OP_mul, a, b), c);
 }
 
-/* sum[r * vectors + v]: the row's sums. A single row waits for memory: it is asked for ahead of time. */
-static void sum_tile(Kernel *k, const Product *p, Value *row, int rows, Value **sum) {
-  int vectors = p->tile.vectors;
-  Value *zero = splat(k, kb_float(&k->b, DT_f32, 0), p->tile.lanes), *start[MAX_TILE], *next[MAX_TILE], *b[4], *from[MAX_TILE];
-  for (int i = 0; i < rows * vectors; i++) start[i] = zero;
-  for (int r = 0; r < rows; r++) {
-    Value *number = kb_add(&k->b, row, kb_index(&k->b, r));
-    from[r] = kb_add(&k->b, p->x_base, kb_mul(&k->b, number, p->depth));
-  }
-  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), p->depth, rows * vectors, start);
-  node_attr(loop.node, attr_slot(for, unroll))->i = UNROLL;
-  Value *at = kb_add(&k->b, p->w_base, kb_mul(&k->b, loop.i, kb_index(&k->b, p->tile.width)));
-  for (int v = 0; v < vectors; v++) {
-    Value *lane = kb_add(&k->b, at, kb_index(&k->b, (int64_t)v * p->tile.lanes));
-    b[v] = kb_cast(&k->b, load_lanes(k, p->w, lane, p->tile.lanes), DT_f32);
-    int64_t ahead = AHEAD / (dtype_bits(p->w->type->dtype) / 8);
-    if (rows == 1) build(&k->b, OP_prefetch, 0, INS(p->w, kb_add(&k->b, lane, kb_index(&k->b, ahead))), NO_ATTRS);
-  }
-  for (int r = 0; r < rows; r++) {
-    Value *a = splat(k, kb_cast(&k->b, kb_load(&k->b, p->x, kb_add(&k->b, from[r], loop.i)), DT_f32), p->tile.lanes);
-    for (int v = 0; v < vectors; v++) {
-      int i = r * vectors + v;
-      next[i] = multiply_add(k, p, a, b[v], loop.carried[i]);
-    }
-  }
-  kb_for_end(&k->b, &loop, rows * vectors, next);
-  memcpy(sum, loop.out, (size_t)(rows * vectors) * sizeof *sum);
+/* The first or second bf16 of each pair, as f32: its bits are the upper half. */
+static Value *half_of_pairs(Kernel *k, Value *pairs, int half) {
+  Value *number = half ? kb_int(&k->b, DT_u32, 0xFFFF0000) : kb_int(&k->b, DT_u32, 16);
+  return bits_as(k, build_binary(&k->b, half ? OP_and : OP_shl, pairs, splat(k, number, pairs->type->lanes)), DT_f32);
 }
 
-/* ---- from the registers ---- */
+/* ---- one tile ---- */
+
+/* One step of k; with pairs, two: what of it is multiplied at once, one after the other. */
+static int halves(const Product *p) { return p->pairs && !p->dot2 ? 2 : 1; }
+static int64_t step(const Product *p) { return p->pairs ? 2 : 1; }
+
+static void load_columns(Kernel *k, const Product *p, Value *at, Value **out) {
+  int lanes = p->tile.lanes, n = halves(p);
+  for (int v = 0; v < p->tile.vectors; v++) {
+    Value *x = load_lanes(k, p->w, plus(k, at, index_of(k, v * lanes * step(p))), lanes * step(p));
+    if (n == 1) out[v] = p->dot2 ? x : kb_cast(&k->b, x, DT_f32);
+    for (int h = 0; h < n && n > 1; h++) out[v * n + h] = half_of_pairs(k, bits_as(k, x, DT_u32), h);
+  }
+}
+
+static void load_row(Kernel *k, const Product *p, Value *at, Value **out) {
+  int lanes = p->tile.lanes;
+  bool together = p->pairs && p->x->type->dtype == DT_bf16;
+  Value *pairs = NULL;
+  if (together) {
+    Value *two = build(&k->b, OP_load, 1, INS(p->x, at), ATTRS(at_i(load, as, DT_u32)));
+    pairs = splat(k, two, lanes);
+  }
+  if (p->dot2) out[0] = bits_as(k, pairs, DT_bf16);
+  for (int h = 0; h < halves(p) && !p->dot2; h++)
+    out[h] = together ? half_of_pairs(k, pairs, h)
+                      : splat(k, kb_cast(&k->b, kb_load(&k->b, p->x, plus(k, at, index_of(k, h))), DT_f32), lanes);
+}
+
+static Value *accumulate(Kernel *k, const Product *p, Value *const *a, Value *const *b, Value *sum) {
+  if (p->dot2) return build(&k->b, OP_dot2, 1, INS(sum, a[0], b[0]), NO_ATTRS);
+  for (int h = 0; h < halves(p); h++) sum = multiply_add(k, p, a[h], b[h], sum);
+  return sum;
+}
+
+typedef struct Tile {
+  int rows;
+  Value *row[MAX_ROWS]; /* where they begin in x */
+  Value *w, *sums;      /* where the tile's columns begin in the panel, and its sums */
+  Value *depth;         /* of the block */
+  Value *ahead;         /* what is asked for meanwhile, `pace` elements a step; NULL: what this tile will read itself */
+  int64_t pace;
+} Tile;
+
+static void ask(Kernel *k, const Product *p, const Tile *t, Value *i, Value *at) {
+  if (t->ahead) {
+    build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, t->ahead, times(k, i, index_of(k, t->pace)))), NO_ATTRS);
+    return;
+  }
+  int64_t size = dtype_bits(p->w->type->dtype) / 8, line = p->tile.lanes * step(p);
+  for (int v = 0; v < p->tile.vectors; v++)
+    build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, at, index_of(k, AHEAD / size + v * line))), NO_ATTRS);
+}
+
+static void load_sums(Kernel *k, const Product *p, const Tile *t, Value **sum) {
+  Value *zero = splat(k, kb_float(&k->b, DT_f32, 0), p->tile.lanes);
+  for (int i = 0; i < t->rows * p->tile.vectors; i++) {
+    int64_t at = i / p->tile.vectors * p->panel + i % p->tile.vectors * p->tile.lanes;
+    sum[i] = p->blocked ? load_lanes(k, p->sums, plus(k, t->sums, index_of(k, at)), p->tile.lanes) : zero;
+  }
+}
+
+static void store_sums(Kernel *k, const Product *p, const Tile *t, Value *const *sum) {
+  for (int i = 0; i < t->rows * p->tile.vectors; i++) {
+    int64_t at = i / p->tile.vectors * p->panel + i % p->tile.vectors * p->tile.lanes;
+    kb_store(&k->b, p->sums, plus(k, t->sums, index_of(k, at)), sum[i]);
+  }
+}
+
+static void compute_tile(Kernel *k, const Product *p, const Tile *t) {
+  int vectors = p->tile.vectors, n = halves(p);
+  Value *start[MAX_TILE], *next[MAX_TILE], *a[2], *b[8];
+  load_sums(k, p, t, start);
+  Value *steps = kb_div(&k->b, t->depth, index_of(k, step(p)));
+  KernelFor loop = kb_for(&k->b, index_of(k, 0), steps, t->rows * vectors, start);
+  node_attr(loop.node, attr_slot(for, unroll))->i = n == 1 ? 4 : 2;
+  Value *at = plus(k, t->w, times(k, loop.i, index_of(k, p->panel * step(p))));
+  Value *x = times(k, loop.i, index_of(k, step(p)));
+  load_columns(k, p, at, b);
+  ask(k, p, t, loop.i, at);
+  for (int r = 0; r < t->rows; r++) {
+    load_row(k, p, plus(k, t->row[r], x), a);
+    for (int v = 0; v < vectors; v++) next[r * vectors + v] = accumulate(k, p, a, &b[v * n], loop.carried[r * vectors + v]);
+  }
+  kb_for_end(&k->b, &loop, t->rows * vectors, next);
+  store_sums(k, p, t, loop.out);
+}
+
+/* ---- the rows of a workgroup, for one panel ---- */
+
+typedef struct Pass {
+  Value *x, *w, *sums; /* where the block begins in x, the panel, and the panel's sums */
+  Value *stride;       /* from row to row in x */
+  Value *depth;
+  Value *next;         /* the panel, or the block of one, that is read after this */
+} Pass;
+
+/* Elements of the panel that follows to be asked for in a step, so that all of it has been when all tiles are done. */
+static int64_t pace(const Product *p) {
+  int64_t passes = (p->group + p->tile.rows - 1) / p->tile.rows * (p->panel / p->tile.width), width = p->panel * step(p);
+  return (width + passes - 1) / passes;
+}
+
+/* Tiles of `rows` rows from `from` on, before `to`: as many as are whole, or, where the last may be clamped, all; returns
+ * where they end. A clamped tile's surplus rows are the last one again, and nobody reads their sums. */
+static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *from, Value *to, int rows, bool clamped) {
+  Value *size = index_of(k, rows), *count = kb_sub(&k->b, to, from);
+  if (clamped) count = plus(k, count, index_of(k, rows - 1));
+  Value *end = plus(k, from, times(k, kb_div(&k->b, count, size), size));
+  KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
+  Tile t = {.rows = rows, .w = s->w, .depth = s->depth, .pace = pace(p)};
+  Value *first = plus(k, s->x, times(k, loop.i, s->stride)), *number = kb_sub(&k->b, loop.i, p->from);
+  for (int r = 0; r < rows; r++) {
+    if (clamped) t.row[r] = plus(k, s->x, times(k, kb_min(&k->b, plus(k, loop.i, index_of(k, r)), kb_sub(&k->b, to, index_of(k, 1))), s->stride));
+    else t.row[r] = plus(k, first, times(k, index_of(k, r), s->stride));
+  }
+  t.sums = plus(k, s->sums, times(k, number, index_of(k, p->panel)));
+  Value *asked = times(k, kb_div(&k->b, s->depth, index_of(k, step(p))), index_of(k, t.pace));
+  t.ahead = plus(k, s->next, times(k, kb_div(&k->b, number, index_of(k, p->tile.rows)), asked));
+  compute_tile(k, p, &t);
+  kb_for_end(&k->b, &loop, 0, NULL);
+  return end;
+}
+
+static void compute_all_tiles(Kernel *k, const Product *p, const Pass *s) {
+  int64_t rows = p->tile.rows;
+  if (!dim_is_const(p->rows)) {
+    Value *from = compute_tiles(k, p, s, p->from, p->to, (int)rows, false);
+    compute_tiles(k, p, s, from, p->to, NARROW_TILE, true);
+    return;
+  }
+  Value *from = p->from;
+  if (p->rows->constant >= rows) from = compute_tiles(k, p, s, from, p->to, (int)rows, false);
+  if (p->rows->constant % rows) compute_tiles(k, p, s, from, p->to, (int)(p->rows->constant % rows), false);
+}
+
+static void compute_single(Kernel *k, const Product *p, const Pass *s) {
+  Tile t = {.rows = 1, .row = {s->x}, .w = s->w, .sums = s->sums, .depth = s->depth};
+  compute_tile(k, p, &t);
+}
+
+typedef void ComputePart(Kernel *k, const Product *p, const Pass *s);
+
+/* The panel as the registers take it: in one, or part by part. */
+static void compute_panel(Kernel *k, const Product *p, Pass s, ComputePart *compute) {
+  if (p->tile.width == p->panel) {
+    compute(k, p, &s);
+    return;
+  }
+  KernelFor part = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->panel), p->tile.width, 0, NULL);
+  s.w = plus(k, s.w, times(k, part.i, index_of(k, step(p))));
+  s.sums = plus(k, s.sums, part.i);
+  Value *passes = index_of(k, (p->group + p->tile.rows - 1) / p->tile.rows * pace(p)); /* a part's, of the next panel */
+  Value *before = times(k, kb_div(&k->b, part.i, index_of(k, p->tile.width)), passes);
+  s.next = plus(k, s.next, times(k, before, kb_div(&k->b, s.depth, index_of(k, step(p)))));
+  compute(k, p, &s);
+  kb_for_end(&k->b, &part, 0, NULL);
+}
+
+/* ---- to the result ---- */
 
 static void place_row(Kernel *k, const Product *p, Value *row, Value **index) {
   Type t = p->node->out[0]->type;
@@ -94,79 +247,121 @@ static void place_row(Kernel *k, const Product *p, Value *row, Value **index) {
   index[t->rank - 2] = row;
 }
 
-static void store_vectors(Kernel *k, const Product *p, Value *row, int rows, Value *const *sum) {
+/* So many sums of a row, `lanes` at once; 0: one by one, as scalars. */
+static void store_row(Kernel *k, const Product *p, Value *row, Value *at, Value *column, Value *count, int64_t lanes) {
   Type t = p->node->out[0]->type;
-  Value *index[MAX_RANK], *column[4];
-  for (int v = 0; v < p->tile.vectors; v++)
-    column[v] = kb_add(&k->b, p->column, kb_index(&k->b, (int64_t)v * p->tile.lanes));
-  k->lanes = p->tile.lanes;
-  for (int r = 0; r < rows; r++) {
-    place_row(k, p, kb_add(&k->b, row, kb_index(&k->b, r)), index);
-    for (int v = 0; v < p->tile.vectors; v++) {
-      index[t->rank - 1] = column[v];
-      kernel_store(k, 0, index, kernel_narrow(k, sum[r * p->tile.vectors + v], t->dtype));
-    }
-  }
+  Value *index[MAX_RANK];
+  place_row(k, p, row, index);
+  KernelFor along = kb_for_step(&k->b, index_of(k, 0), count, lanes ? lanes : 1, 0, NULL);
+  index[t->rank - 1] = plus(k, column, along.i);
+  Value *from = plus(k, at, along.i), *x = lanes ? load_lanes(k, p->sums, from, lanes) : kb_load(&k->b, p->sums, from);
+  k->lanes = lanes;
+  kernel_store(k, 0, index, kernel_narrow(k, x, t->dtype));
   k->lanes = 0;
+  kb_for_end(&k->b, &along, 0, NULL);
 }
 
-static void store_elements(Kernel *k, const Product *p, Value *row, int rows, Value *const *sum) {
-  Type t = p->node->out[0]->type;
-  Value *index[MAX_RANK], *width = kb_index(&k->b, p->tile.width);
-  for (int i = 0; i < rows * p->tile.vectors; i++) kb_store(&k->b, p->scratch, kb_index(&k->b, (int64_t)i * p->tile.lanes), sum[i]);
-  KernelFor down = kb_for(&k->b, kb_index(&k->b, 0), kb_index(&k->b, rows), 0, NULL);
-  place_row(k, p, kb_add(&k->b, row, down.i), index);
-  KernelFor along = kb_for(&k->b, kb_index(&k->b, 0), kb_min(&k->b, width, kb_sub(&k->b, p->columns, p->column)), 0, NULL);
-  index[t->rank - 1] = kb_add(&k->b, p->column, along.i);
-  Value *x = kb_load(&k->b, p->scratch, kb_add(&k->b, kb_mul(&k->b, down.i, width), along.i));
-  kernel_store(k, 0, index, kernel_narrow(k, x, t->dtype));
-  kb_for_end(&k->b, &along, 0, NULL);
+/* Whole panels leave as vectors; the last, which may not be whole, and what has no vectors leave one by one. */
+static void store_panel(Kernel *k, const Product *p, Value *slot) {
+  Value *width = index_of(k, p->panel), *column = times(k, plus(k, p->first, slot), width);
+  Value *left = kb_sub(&k->b, p->columns, column), *sums = times(k, slot, index_of(k, p->group * p->panel));
+  int64_t columns;
+  bool whole = kb_known(p->columns, &columns) && columns % p->panel == 0;
+  KernelFor down = kb_for(&k->b, p->from, p->to, 0, NULL);
+  Value *at = plus(k, sums, times(k, kb_sub(&k->b, down.i, p->from), width));
+  if (p->vectors && whole) {
+    store_row(k, p, down.i, at, column, width, p->tile.lanes);
+  } else if (p->vectors) {
+    KernelWhen w = kb_when(&k->b, kb_at_most(&k->b, width, left), 0);
+    store_row(k, p, down.i, at, column, width, p->tile.lanes);
+    kb_else(&k->b, &w, 0, NULL);
+    store_row(k, p, down.i, at, column, left, 0);
+    kb_when_end(&k->b, &w, 0, NULL);
+  } else {
+    store_row(k, p, down.i, at, column, kb_min(&k->b, width, left), 0);
+  }
   kb_for_end(&k->b, &down, 0, NULL);
 }
 
-static void compute_tile(Kernel *k, const Product *p, Value *row, int rows) {
-  Value *sum[MAX_TILE];
-  sum_tile(k, p, row, rows, sum);
-  if (!p->vectors) {
-    store_elements(k, p, row, rows, sum);
-  } else if (!p->scratch) {
-    store_vectors(k, p, row, rows, sum);
-  } else {
-    Value *end = kb_add(&k->b, p->column, kb_index(&k->b, p->tile.width));
-    KernelWhen w = kb_when(&k->b, kb_at_most(&k->b, end, p->columns), 0);
-    store_vectors(k, p, row, rows, sum);
-    kb_else(&k->b, &w, 0, NULL);
-    store_elements(k, p, row, rows, sum);
-    kb_when_end(&k->b, &w, 0, NULL);
-  }
+/* ---- a workgroup ---- */
+
+static Value *panel_at(Kernel *k, const Product *p, Value *panel) {
+  return plus(k, p->w_base, times(k, times(k, panel, p->depth), index_of(k, p->panel)));
 }
 
-/* ---- all tiles of a workgroup ---- */
+static Value *sums_at(Kernel *k, const Product *p, Value *slot) { return times(k, slot, index_of(k, p->group * p->panel)); }
 
-/* Tiles of `rows` rows from `from` on, as many as are whole before `to`; returns where they end. */
-static Value *compute_tiles(Kernel *k, const Product *p, Value *from, Value *to, int rows) {
-  Value *size = kb_index(&k->b, rows), *count = kb_div(&k->b, kb_sub(&k->b, to, from), size);
-  Value *end = kb_add(&k->b, from, kb_mul(&k->b, count, size));
-  KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
-  compute_tile(k, p, loop.i, rows);
-  kb_for_end(&k->b, &loop, 0, NULL);
-  return end;
+/* One panel, or one row, with all of k. */
+static void compute_whole(Kernel *k, const Product *p, Value *slot, ComputePart *compute) {
+  Pass s = {.x = p->x_base, .stride = p->depth, .depth = p->depth, .sums = sums_at(k, p, slot)};
+  s.w = panel_at(k, p, plus(k, p->first, slot));
+  s.next = panel_at(k, p, plus(k, plus(k, p->first, slot), index_of(k, 1)));
+  compute_panel(k, p, s, compute);
 }
 
-static int64_t rows_of_group(const Product *p) { return ROWS / p->tile.rows * p->tile.rows; }
+/* The block after this one: of the next panel, or the next of the first. */
+static Value *next_block(Kernel *k, const Product *p, Value *slot, Value *slots, Value *from) {
+  Value *more = kb_less(&k->b, plus(k, slot, index_of(k, 1)), slots);
+  Value *panel = kb_where(&k->b, more, plus(k, p->first, plus(k, slot, index_of(k, 1))), p->first);
+  Value *at = kb_where(&k->b, more, from, plus(k, from, p->block));
+  return plus(k, panel_at(k, p, panel), times(k, at, index_of(k, p->panel)));
+}
 
-static void compute_rows(Kernel *k, const Product *p, Value *group) {
-  int64_t most = rows_of_group(p), rows = p->tile.rows;
-  Value *from = kb_mul(&k->b, group, kb_index(&k->b, most));
-  Value *to = kb_min(&k->b, kb_add(&k->b, from, kb_index(&k->b, most)), p->row_count);
-  if (!dim_is_const(p->rows)) {
-    from = compute_tiles(k, p, from, to, (int)rows);
-    from = compute_tiles(k, p, from, to, NARROW_TILE);
-    compute_tiles(k, p, from, to, 1);
+static void compute_blocks(Kernel *k, const Product *p, Value *slots) {
+  KernelFor blocks = kb_for(&k->b, index_of(k, 0), kb_div(&k->b, p->depth, p->block), 0, NULL);
+  Value *from = times(k, blocks.i, p->block);
+  KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
+  Pass s = {.x = times(k, from, p->row_count), .stride = p->block, .depth = p->block, .sums = sums_at(k, p, slot.i)};
+  s.w = plus(k, panel_at(k, p, plus(k, p->first, slot.i)), times(k, from, index_of(k, p->panel)));
+  s.next = next_block(k, p, slot.i, slots, from);
+  compute_panel(k, p, s, compute_all_tiles);
+  kb_for_end(&k->b, &slot, 0, NULL);
+  kb_for_end(&k->b, &blocks, 0, NULL);
+}
+
+static Value *no_sum(Kernel *k, void *ctx, Value *i) {
+  (void)ctx, (void)i;
+  return kb_float(&k->b, DT_f32, 0);
+}
+
+static void store_panels(Kernel *k, const Product *p, Value *slots) {
+  KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
+  store_panel(k, p, slot.i);
+  kb_for_end(&k->b, &slot, 0, NULL);
+}
+
+static void compute_many(Kernel *k, Product *p, Value *slots) {
+  if (!p->blocked) {
+    compute_whole(k, p, index_of(k, 0), compute_all_tiles);
     return;
   }
-  if (p->rows->constant >= rows) from = compute_tiles(k, p, from, to, (int)rows);
-  if (p->rows->constant % rows) compute_tiles(k, p, from, to, (int)(p->rows->constant % rows));
+  kernel_fill(k, p->sums, index_of(k, p->panels * p->group * p->panel), no_sum, NULL);
+  compute_blocks(k, p, slots);
+}
+
+/* A row alone lies together in x, blocked or not, and reads its panels from one end to the other. */
+static void compute_one(Kernel *k, Product *p, Value *slots) {
+  bool blocked = p->blocked;
+  p->blocked = false;
+  KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
+  compute_whole(k, p, slot.i, compute_single);
+  kb_for_end(&k->b, &slot, 0, NULL);
+  p->blocked = blocked;
+}
+
+static void compute_group(Kernel *k, Product *p, Value *panels) {
+  Value *slots = kb_min(&k->b, index_of(k, p->panels), kb_sub(&k->b, panels, p->first));
+  if (p->panels == 1) slots = index_of(k, 1);
+  if (dim_is_const(p->rows)) {
+    (p->rows->constant == 1 ? compute_one : compute_many)(k, p, slots);
+  } else {
+    KernelWhen w = kb_when(&k->b, kb_equal(&k->b, p->row_count, index_of(k, 1)), 0);
+    compute_one(k, p, slots);
+    kb_else(&k->b, &w, 0, NULL);
+    compute_many(k, p, slots);
+    kb_when_end(&k->b, &w, 0, NULL);
+  }
+  store_panels(k, p, slots);
 }
 
 /* ---- the kernel ---- */
@@ -179,59 +374,75 @@ static Value *group_id(Kernel *k, int axis) {
 static Value *matrix_number(Kernel *k, const Product *p, Type operand, int own) {
   Type t = p->node->out[0]->type;
   int batch = t->rank - 2, has = operand->rank - own;
-  Value *at = kb_index(&k->b, 0);
+  Value *at = index_of(k, 0);
   for (int i = 0; i < has; i++) {
     int axis = batch - has + i;
     Value *place = kernel_broadcast_place(k, operand->dim[i], t->dim[axis], p->index[axis]);
-    at = kb_add(&k->b, kb_mul(&k->b, at, kernel_size(k, operand->dim[i])), place);
+    at = plus(k, times(k, at, kernel_size(k, operand->dim[i])), place);
   }
   return at;
 }
 
-static void place_group(Kernel *k, Product *p) {
+/* Groups of one matrix's panels come first, so that x's rows stay in the cache while they run. */
+static void place_group(Kernel *k, Product *p, Dim panels) {
   Type x = node_in(p->node, 0)->type, w = node_in(p->node, 1)->type, t = p->node->out[0]->type;
   DimPool *pool = k->module->dims;
-  Value *panel = group_id(k, 1), *matrix = kb_index(&k->b, 0), *panels = kernel_size(k, w->dim[w->rank - 3]);
   Dim batches = dim_const(pool, 1);
-  p->x_base = kb_index(&k->b, 0);
+  p->x_base = p->w_base = index_of(k, 0);
   if (!p->shared) {
     Type batch = type_tensor(k->module->types, t->dtype, t->rank - 2, t->dim);
     batches = type_elements(pool, batch);
     kernel_delinear(k, batch, group_id(k, 2), p->index);
-    p->x_base = kb_mul(&k->b, kb_mul(&k->b, matrix_number(k, p, x, 2), p->row_count), p->depth);
-    matrix = kb_mul(&k->b, matrix_number(k, p, w, 3), panels);
+    p->x_base = times(k, times(k, matrix_number(k, p, x, 2), p->row_count), p->depth);
+    Value *matrix = times(k, matrix_number(k, p, w, 3 + p->pairs), kernel_size(k, panels));
+    p->w_base = times(k, times(k, matrix, p->depth), index_of(k, p->panel));
   }
-  Value *before = kb_mul(&k->b, kb_add(&k->b, matrix, panel), p->depth);
-  p->w_base = kb_mul(&k->b, before, kb_index(&k->b, p->tile.width));
-  p->column = kb_mul(&k->b, panel, kb_index(&k->b, p->tile.width));
-  k->grid[0] = dim_ceildiv(pool, p->rows, dim_const(pool, rows_of_group(p)));
-  k->grid[1] = w->dim[w->rank - 3];
+  p->first = times(k, group_id(k, 0), index_of(k, p->panels));
+  p->from = times(k, group_id(k, 1), index_of(k, p->group));
+  p->to = kb_min(&k->b, plus(k, p->from, index_of(k, p->group)), p->row_count);
+  k->grid[0] = dim_ceildiv(pool, panels, dim_const(pool, p->panels));
+  k->grid[1] = dim_ceildiv(pool, p->rows, dim_const(pool, p->group));
   if (!p->shared) k->grid[2] = batches;
 }
 
-/* Whole panels leave as vectors; the last, which may not be whole, and what has no vectors leave one by one. */
-static void choose_exit(Kernel *k, Product *p) {
-  int64_t columns;
+/* Rows of a workgroup: about as many in each. */
+static int64_t group_rows(const Product *p) {
+  int64_t tile = p->tile.rows, most = ROWS / tile * tile;
+  if (!dim_is_const(p->rows) || p->rows->constant == 0) return most;
+  int64_t groups = (p->rows->constant + most - 1) / most, share = (p->rows->constant + groups - 1) / groups;
+  return (share + tile - 1) / tile * tile;
+}
+
+static void choose_arithmetic(Kernel *k, Product *p) {
+  Dtype x = node_in(p->node, 0)->type->dtype, w = node_in(p->node, 1)->type->dtype;
+  p->fma = k->target && target_has(k->target, FEATURE_fma);
+  p->pairs = node_bool(p->node, matmul_panels, pairs);
+  p->dot2 = p->pairs && x == DT_bf16 && w == DT_bf16 && k->target && target_has(k->target, FEATURE_avx512bf16);
   p->vectors = kernel_can_vectorise(k, p->node);
-  bool whole = kb_known(p->columns, &columns) && columns % p->tile.width == 0;
-  if (!p->vectors || !whole) p->scratch = kb_memory(&k->b, DT_f32, (int64_t)p->tile.rows * p->tile.width);
 }
 
 bool lower_matmul_panels(Kernel *k, const Node *n) {
   Type x = node_in(n, 0)->type, w = node_in(n, 1)->type, t = n->out[0]->type;
   DimPool *pool = k->module->dims;
-  Product p = {.node = n, .tile = tile_for(k->target, (int)w->dim[w->rank - 1]->constant)};
-  p.fma = k->target && target_has(k->target, FEATURE_fma);
-  p.shared = w->rank == 3;
+  Product p = {.node = n, .blocked = node_bool(n, matmul_panels, blocked)};
+  choose_arithmetic(k, &p);
+  p.panel = w->dim[w->rank - 1 - p.pairs]->constant;
+  p.tile = tile_for(k->target, p.panel);
+  p.shared = w->rank == 3 + p.pairs;
   p.rows = t->dim[t->rank - 2];
   for (int i = 0; i < t->rank - 2 && p.shared; i++) p.rows = dim_mul(pool, p.rows, t->dim[i]);
+  p.group = group_rows(&p);
+  p.panels = p.blocked ? PANELS : 1;
+  Dim block = x->dim[x->rank - 1], depth = p.blocked ? dim_mul(pool, x->dim[0], block) : block;
   p.row_count = kernel_size(k, p.rows);
-  p.depth = kernel_size(k, x->dim[x->rank - 1]);
+  p.block = kernel_size(k, block);
+  p.depth = kernel_size(k, depth);
   p.columns = kernel_size(k, t->dim[t->rank - 1]);
   p.x = kernel_operand(k, node_in(n, 0));
   p.w = kernel_operand(k, node_in(n, 1));
-  choose_exit(k, &p);
-  place_group(k, &p);
-  compute_rows(k, &p, group_id(k, 0));
+  p.sums = kb_memory(&k->b, DT_f32, p.panels * p.group * p.panel);
+  Dim panels = w->dim[w->rank - 3 - p.pairs];
+  place_group(k, &p, panels);
+  compute_group(k, &p, kernel_size(k, panels));
   return true;
 }
