@@ -423,10 +423,10 @@ static LLVMValueRef emit_store(Emitter *e, const Node *n) {
 }
 
 static LLVMValueRef emit_prefetch(Emitter *e, const Node *n) {
-  enum { READ = 0, KEEP = 3, DATA = 1 };
+  enum { READ = 0, NEAREST = 3, DATA = 1 }; /* one less is one cache further */
   LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context);
   LLVMValueRef at = address(e, n, false);
-  LLVMValueRef arg[] = {at, llvm_int(i32, READ), llvm_int(i32, KEEP), llvm_int(i32, DATA)};
+  LLVMValueRef arg[] = {at, llvm_int(i32, READ), llvm_int(i32, NEAREST + 1 - node_int(n, prefetch, cache)), llvm_int(i32, DATA)};
   llvm_intrinsic(e, "llvm.prefetch", type_of(at), 4, arg);
   return NULL;
 }

@@ -128,7 +128,11 @@ bool infer_store(Infer *c) {
          infer_error(c, "stores %s into %s", text(c, c->in[2]), text(c, c->in[0]));
 }
 
-bool infer_prefetch(Infer *c) { return need_memory(c, 0) && need_index(c, 1); }
+bool infer_prefetch(Infer *c) {
+  int64_t cache = node_int(c->node, prefetch, cache);
+  if (!need_memory(c, 0) || !need_index(c, 1)) return false;
+  return (cache >= 1 && cache <= 3) || infer_error(c, "cache=%" PRId64 ": it is 1, 2 or 3", cache);
+}
 
 bool infer_workgroup_memory(Infer *c) {
   int64_t n = node_int(c->node, workgroup_memory, elements);

@@ -11,8 +11,8 @@
 #include "passes/lower.h"
 #include "passes/tile.h"
 
-/* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. PANELS: of a workgroup, where x is blocked. */
-enum { ROWS = 132, PANELS = 8, MAX_TILE = 64, MAX_ROWS = 16, NARROW_TILE = 4, AHEAD = 4096 };
+/* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. PANELS: of a workgroup, where x is blocked. NEAR: see place_panels(). */
+enum { ROWS = 132, PANELS = 8, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, NARROW_TILE = 4, AHEAD = 4096 };
 
 typedef struct Product {
   const Node *node;
@@ -122,7 +122,7 @@ typedef struct Tile {
 
 static void ask(Kernel *k, const Product *p, const Tile *t, Value *i, Value *at) {
   if (t->ahead) {
-    build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, t->ahead, times(k, i, index_of(k, t->pace)))), NO_ATTRS);
+    build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, t->ahead, times(k, i, index_of(k, t->pace)))), ATTRS(at_i(prefetch, cache, 2)));
     return;
   }
   int64_t size = dtype_bits(p->w->type->dtype) / 8, line = p->tile.lanes * step(p);
@@ -164,77 +164,6 @@ static void compute_tile(Kernel *k, const Product *p, const Tile *t) {
   store_sums(k, p, t, loop.out);
 }
 
-/* ---- the rows of a workgroup, for one panel ---- */
-
-typedef struct Pass {
-  Value *x, *w, *sums; /* where the block begins in x, the panel, and the panel's sums */
-  Value *stride;       /* from row to row in x */
-  Value *depth;
-  Value *next;         /* the panel, or the block of one, that is read after this */
-} Pass;
-
-/* Elements of the panel that follows to be asked for in a step, so that all of it has been when all tiles are done. */
-static int64_t pace(const Product *p) {
-  int64_t passes = (p->group + p->tile.rows - 1) / p->tile.rows * (p->panel / p->tile.width), width = p->panel * step(p);
-  return (width + passes - 1) / passes;
-}
-
-/* Tiles of `rows` rows from `from` on, before `to`: as many as are whole, or, where the last may be clamped, all; returns
- * where they end. A clamped tile's surplus rows are the last one again, and nobody reads their sums. */
-static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *from, Value *to, int rows, bool clamped) {
-  Value *size = index_of(k, rows), *count = kb_sub(&k->b, to, from);
-  if (clamped) count = plus(k, count, index_of(k, rows - 1));
-  Value *end = plus(k, from, times(k, kb_div(&k->b, count, size), size));
-  KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
-  Tile t = {.rows = rows, .w = s->w, .depth = s->depth, .pace = pace(p)};
-  Value *first = plus(k, s->x, times(k, loop.i, s->stride)), *number = kb_sub(&k->b, loop.i, p->from);
-  for (int r = 0; r < rows; r++) {
-    if (clamped) t.row[r] = plus(k, s->x, times(k, kb_min(&k->b, plus(k, loop.i, index_of(k, r)), kb_sub(&k->b, to, index_of(k, 1))), s->stride));
-    else t.row[r] = plus(k, first, times(k, index_of(k, r), s->stride));
-  }
-  t.sums = plus(k, s->sums, times(k, number, index_of(k, p->panel)));
-  Value *asked = times(k, kb_div(&k->b, s->depth, index_of(k, step(p))), index_of(k, t.pace));
-  t.ahead = plus(k, s->next, times(k, kb_div(&k->b, number, index_of(k, p->tile.rows)), asked));
-  compute_tile(k, p, &t);
-  kb_for_end(&k->b, &loop, 0, NULL);
-  return end;
-}
-
-static void compute_all_tiles(Kernel *k, const Product *p, const Pass *s) {
-  int64_t rows = p->tile.rows;
-  if (!dim_is_const(p->rows)) {
-    Value *from = compute_tiles(k, p, s, p->from, p->to, (int)rows, false);
-    compute_tiles(k, p, s, from, p->to, NARROW_TILE, true);
-    return;
-  }
-  Value *from = p->from;
-  if (p->rows->constant >= rows) from = compute_tiles(k, p, s, from, p->to, (int)rows, false);
-  if (p->rows->constant % rows) compute_tiles(k, p, s, from, p->to, (int)(p->rows->constant % rows), false);
-}
-
-static void compute_single(Kernel *k, const Product *p, const Pass *s) {
-  Tile t = {.rows = 1, .row = {s->x}, .w = s->w, .sums = s->sums, .depth = s->depth};
-  compute_tile(k, p, &t);
-}
-
-typedef void ComputePart(Kernel *k, const Product *p, const Pass *s);
-
-/* The panel as the registers take it: in one, or part by part. */
-static void compute_panel(Kernel *k, const Product *p, Pass s, ComputePart *compute) {
-  if (p->tile.width == p->panel) {
-    compute(k, p, &s);
-    return;
-  }
-  KernelFor part = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->panel), p->tile.width, 0, NULL);
-  s.w = plus(k, s.w, times(k, part.i, index_of(k, step(p))));
-  s.sums = plus(k, s.sums, part.i);
-  Value *passes = index_of(k, (p->group + p->tile.rows - 1) / p->tile.rows * pace(p)); /* a part's, of the next panel */
-  Value *before = times(k, kb_div(&k->b, part.i, index_of(k, p->tile.width)), passes);
-  s.next = plus(k, s.next, times(k, before, kb_div(&k->b, s.depth, index_of(k, step(p)))));
-  compute(k, p, &s);
-  kb_for_end(&k->b, &part, 0, NULL);
-}
-
 /* ---- to the result ---- */
 
 static void place_row(Kernel *k, const Product *p, Value *row, Value **index) {
@@ -261,14 +190,14 @@ static void store_row(Kernel *k, const Product *p, Value *row, Value *at, Value 
   kb_for_end(&k->b, &along, 0, NULL);
 }
 
-/* Whole panels leave as vectors; the last, which may not be whole, and what has no vectors leave one by one. */
-static void store_panel(Kernel *k, const Product *p, Value *slot) {
-  Value *width = index_of(k, p->panel), *column = times(k, plus(k, p->first, slot), width);
-  Value *left = kb_sub(&k->b, p->columns, column), *sums = times(k, slot, index_of(k, p->group * p->panel));
+/* The tile's rows [from, to), whose columns begin at `column`. Whole tiles leave as vectors; the last, which may not be whole,
+ * and what has no vectors leave one by one. This is done tile by tile, so that memory takes them while the next is computed. */
+static void store_tile(Kernel *k, const Product *p, const Tile *t, Value *from, Value *to, Value *column) {
+  Value *width = index_of(k, p->tile.width), *left = kb_sub(&k->b, p->columns, column);
   int64_t columns;
-  bool whole = kb_known(p->columns, &columns) && columns % p->panel == 0;
-  KernelFor down = kb_for(&k->b, p->from, p->to, 0, NULL);
-  Value *at = plus(k, sums, times(k, kb_sub(&k->b, down.i, p->from), width));
+  bool whole = kb_known(p->columns, &columns) && columns % p->tile.width == 0;
+  KernelFor down = kb_for(&k->b, from, to, 0, NULL);
+  Value *at = plus(k, t->sums, times(k, kb_sub(&k->b, down.i, from), index_of(k, p->panel)));
   if (p->vectors && whole) {
     store_row(k, p, down.i, at, column, width, p->tile.lanes);
   } else if (p->vectors) {
@@ -283,20 +212,114 @@ static void store_panel(Kernel *k, const Product *p, Value *slot) {
   kb_for_end(&k->b, &down, 0, NULL);
 }
 
+/* ---- the rows of a workgroup, for one panel ---- */
+
+typedef struct Pass {
+  Value *x, *w, *sums; /* where the block begins in x, the panel, and the panel's sums */
+  Value *stride;       /* from row to row in x */
+  Value *depth;
+  Value *next;         /* the panel, or the block of one, that is read after this */
+  Value *column;       /* of the result, where the panel begins */
+  Value *last;         /* bool: are the sums complete after this; NULL: yes */
+} Pass;
+
+/* Elements of the panel that follows to be asked for in a step, so that all of it has been when all tiles are done. */
+static int64_t pace(const Product *p) {
+  int64_t passes = (p->group + p->tile.rows - 1) / p->tile.rows * (p->panel / p->tile.width), width = p->panel * step(p);
+  return (width + passes - 1) / passes;
+}
+
+static void finish_tile(Kernel *k, const Product *p, const Pass *s, const Tile *t, Value *from, Value *to) {
+  if (!s->last) {
+    store_tile(k, p, t, from, to, s->column);
+    return;
+  }
+  KernelWhen w = kb_when(&k->b, s->last, 0);
+  store_tile(k, p, t, from, to, s->column);
+  kb_else(&k->b, &w, 0, NULL);
+  kb_when_end(&k->b, &w, 0, NULL);
+}
+
+/* Tiles of `rows` rows from `from` on, before `to`: as many as are whole, or, where the last may be clamped, all; returns
+ * where they end. A clamped tile's surplus rows are the last one again, and nobody reads their sums. */
+static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *from, Value *to, int rows, bool clamped) {
+  Value *size = index_of(k, rows), *count = kb_sub(&k->b, to, from);
+  if (clamped) count = plus(k, count, index_of(k, rows - 1));
+  Value *end = plus(k, from, times(k, kb_div(&k->b, count, size), size));
+  KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
+  Tile t = {.rows = rows, .w = s->w, .depth = s->depth, .pace = pace(p)};
+  Value *first = plus(k, s->x, times(k, loop.i, s->stride)), *number = kb_sub(&k->b, loop.i, p->from);
+  for (int r = 0; r < rows; r++) {
+    if (clamped) t.row[r] = plus(k, s->x, times(k, kb_min(&k->b, plus(k, loop.i, index_of(k, r)), kb_sub(&k->b, to, index_of(k, 1))), s->stride));
+    else t.row[r] = plus(k, first, times(k, index_of(k, r), s->stride));
+  }
+  t.sums = plus(k, s->sums, times(k, number, index_of(k, p->panel)));
+  Value *asked = times(k, kb_div(&k->b, s->depth, index_of(k, step(p))), index_of(k, t.pace));
+  t.ahead = plus(k, s->next, times(k, kb_div(&k->b, number, index_of(k, p->tile.rows)), asked));
+  compute_tile(k, p, &t);
+  Value *after = plus(k, loop.i, size);
+  finish_tile(k, p, s, &t, loop.i, clamped ? kb_min(&k->b, after, to) : after);
+  kb_for_end(&k->b, &loop, 0, NULL);
+  return end;
+}
+
+static void compute_all_tiles(Kernel *k, const Product *p, const Pass *s) {
+  int64_t rows = p->tile.rows;
+  if (!dim_is_const(p->rows)) {
+    Value *from = compute_tiles(k, p, s, p->from, p->to, (int)rows, false);
+    compute_tiles(k, p, s, from, p->to, NARROW_TILE, true);
+    return;
+  }
+  Value *from = p->from;
+  if (p->rows->constant >= rows) from = compute_tiles(k, p, s, from, p->to, (int)rows, false);
+  if (p->rows->constant % rows) compute_tiles(k, p, s, from, p->to, (int)(p->rows->constant % rows), false);
+}
+
+static void compute_single(Kernel *k, const Product *p, const Pass *s) {
+  Tile t = {.rows = 1, .row = {s->x}, .w = s->w, .sums = s->sums, .depth = s->depth};
+  compute_tile(k, p, &t);
+  store_tile(k, p, &t, index_of(k, 0), index_of(k, 1), s->column);
+}
+
+typedef void ComputePart(Kernel *k, const Product *p, const Pass *s);
+
+/* The panel as the registers take it: in one, or part by part. */
+static void compute_panel(Kernel *k, const Product *p, Pass s, ComputePart *compute) {
+  if (p->tile.width == p->panel) {
+    compute(k, p, &s);
+    return;
+  }
+  KernelFor part = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->panel), p->tile.width, 0, NULL);
+  s.w = plus(k, s.w, times(k, part.i, index_of(k, step(p))));
+  s.sums = plus(k, s.sums, part.i);
+  s.column = plus(k, s.column, part.i);
+  Value *passes = index_of(k, (p->group + p->tile.rows - 1) / p->tile.rows * pace(p)); /* a part's, of the next panel */
+  Value *before = times(k, kb_div(&k->b, part.i, index_of(k, p->tile.width)), passes);
+  s.next = plus(k, s.next, times(k, before, kb_div(&k->b, s.depth, index_of(k, step(p)))));
+  compute(k, p, &s);
+  kb_for_end(&k->b, &part, 0, NULL);
+}
+
 /* ---- a workgroup ---- */
 
 static Value *panel_at(Kernel *k, const Product *p, Value *panel) {
   return plus(k, p->w_base, times(k, times(k, panel, p->depth), index_of(k, p->panel)));
 }
 
+static Value *column_at(Kernel *k, const Product *p, Value *slot) { return times(k, plus(k, p->first, slot), index_of(k, p->panel)); }
+
 static Value *sums_at(Kernel *k, const Product *p, Value *slot) { return times(k, slot, index_of(k, p->group * p->panel)); }
 
-/* One panel, or one row, with all of k. */
-static void compute_whole(Kernel *k, const Product *p, Value *slot, ComputePart *compute) {
+/* With all of k at once. */
+static void compute_panels(Kernel *k, const Product *p, Value *slots, ComputePart *compute) {
+  KernelFor loop = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
+  Value *slot = loop.i;
   Pass s = {.x = p->x_base, .stride = p->depth, .depth = p->depth, .sums = sums_at(k, p, slot)};
   s.w = panel_at(k, p, plus(k, p->first, slot));
+  s.column = column_at(k, p, slot);
   s.next = panel_at(k, p, plus(k, plus(k, p->first, slot), index_of(k, 1)));
   compute_panel(k, p, s, compute);
+  kb_for_end(&k->b, &loop, 0, NULL);
 }
 
 /* The block after this one: of the next panel, or the next of the first. */
@@ -314,6 +337,8 @@ static void compute_blocks(Kernel *k, const Product *p, Value *slots) {
   Pass s = {.x = times(k, from, p->row_count), .stride = p->block, .depth = p->block, .sums = sums_at(k, p, slot.i)};
   s.w = plus(k, panel_at(k, p, plus(k, p->first, slot.i)), times(k, from, index_of(k, p->panel)));
   s.next = next_block(k, p, slot.i, slots, from);
+  s.column = column_at(k, p, slot.i);
+  s.last = kb_equal(&k->b, plus(k, from, p->block), p->depth);
   compute_panel(k, p, s, compute_all_tiles);
   kb_for_end(&k->b, &slot, 0, NULL);
   kb_for_end(&k->b, &blocks, 0, NULL);
@@ -324,15 +349,9 @@ static Value *no_sum(Kernel *k, void *ctx, Value *i) {
   return kb_float(&k->b, DT_f32, 0);
 }
 
-static void store_panels(Kernel *k, const Product *p, Value *slots) {
-  KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
-  store_panel(k, p, slot.i);
-  kb_for_end(&k->b, &slot, 0, NULL);
-}
-
 static void compute_many(Kernel *k, Product *p, Value *slots) {
   if (!p->blocked) {
-    compute_whole(k, p, index_of(k, 0), compute_all_tiles);
+    compute_panels(k, p, slots, compute_all_tiles);
     return;
   }
   kernel_fill(k, p->sums, index_of(k, p->panels * p->group * p->panel), no_sum, NULL);
@@ -343,15 +362,12 @@ static void compute_many(Kernel *k, Product *p, Value *slots) {
 static void compute_one(Kernel *k, Product *p, Value *slots) {
   bool blocked = p->blocked;
   p->blocked = false;
-  KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
-  compute_whole(k, p, slot.i, compute_single);
-  kb_for_end(&k->b, &slot, 0, NULL);
+  compute_panels(k, p, slots, compute_single);
   p->blocked = blocked;
 }
 
 static void compute_group(Kernel *k, Product *p, Value *panels) {
   Value *slots = kb_min(&k->b, index_of(k, p->panels), kb_sub(&k->b, panels, p->first));
-  if (p->panels == 1) slots = index_of(k, 1);
   if (dim_is_const(p->rows)) {
     (p->rows->constant == 1 ? compute_one : compute_many)(k, p, slots);
   } else {
@@ -361,7 +377,6 @@ static void compute_group(Kernel *k, Product *p, Value *panels) {
     compute_many(k, p, slots);
     kb_when_end(&k->b, &w, 0, NULL);
   }
-  store_panels(k, p, slots);
 }
 
 /* ---- the kernel ---- */
@@ -383,26 +398,34 @@ static Value *matrix_number(Kernel *k, const Product *p, Type operand, int own) 
   return at;
 }
 
-/* Groups of one matrix's panels come first, so that x's rows stay in the cache while they run. */
+/* With one matrix, NEAR panels meet all rows before the next ones do: they stay in a cache that the whole matrix does not fit,
+ * and the rows of a workgroup in a nearer one. */
+static void place_panels(Kernel *k, Product *p, Dim panels) {
+  DimPool *pool = k->module->dims;
+  Dim groups = dim_ceildiv(pool, p->rows, dim_const(pool, p->group)), sets = dim_ceildiv(pool, panels, dim_const(pool, NEAR));
+  bool together = p->blocked || !p->shared || dim_is(groups, 1);
+  Value *panel = group_id(k, 0);
+  if (!together) panel = plus(k, times(k, group_id(k, 2), index_of(k, NEAR)), panel);
+  p->first = times(k, panel, index_of(k, p->panels));
+  k->grid[0] = together ? dim_ceildiv(pool, panels, dim_const(pool, p->panels)) : dim_const(pool, NEAR);
+  k->grid[1] = groups;
+  if (!together) k->grid[2] = sets;
+}
+
 static void place_group(Kernel *k, Product *p, Dim panels) {
   Type x = node_in(p->node, 0)->type, w = node_in(p->node, 1)->type, t = p->node->out[0]->type;
-  DimPool *pool = k->module->dims;
-  Dim batches = dim_const(pool, 1);
   p->x_base = p->w_base = index_of(k, 0);
+  place_panels(k, p, panels);
   if (!p->shared) {
     Type batch = type_tensor(k->module->types, t->dtype, t->rank - 2, t->dim);
-    batches = type_elements(pool, batch);
+    k->grid[2] = type_elements(k->module->dims, batch);
     kernel_delinear(k, batch, group_id(k, 2), p->index);
     p->x_base = times(k, times(k, matrix_number(k, p, x, 2), p->row_count), p->depth);
     Value *matrix = times(k, matrix_number(k, p, w, 3 + p->pairs), kernel_size(k, panels));
     p->w_base = times(k, times(k, matrix, p->depth), index_of(k, p->panel));
   }
-  p->first = times(k, group_id(k, 0), index_of(k, p->panels));
   p->from = times(k, group_id(k, 1), index_of(k, p->group));
   p->to = kb_min(&k->b, plus(k, p->from, index_of(k, p->group)), p->row_count);
-  k->grid[0] = dim_ceildiv(pool, panels, dim_const(pool, p->panels));
-  k->grid[1] = dim_ceildiv(pool, p->rows, dim_const(pool, p->group));
-  if (!p->shared) k->grid[2] = batches;
 }
 
 /* Rows of a workgroup: about as many in each. */
@@ -414,10 +437,8 @@ static int64_t group_rows(const Product *p) {
 }
 
 static void choose_arithmetic(Kernel *k, Product *p) {
-  Dtype x = node_in(p->node, 0)->type->dtype, w = node_in(p->node, 1)->type->dtype;
   p->fma = k->target && target_has(k->target, FEATURE_fma);
   p->pairs = node_bool(p->node, matmul_panels, pairs);
-  p->dot2 = p->pairs && x == DT_bf16 && w == DT_bf16 && k->target && target_has(k->target, FEATURE_avx512bf16);
   p->vectors = kernel_can_vectorise(k, p->node);
 }
 

@@ -1,18 +1,29 @@
-/* pack.c -- lays the second operands of products out in the panels that the target's kernels read.
+/* pack.c -- lays the operands of products out as the target's kernels read them.
  *
- * A matrix [k, n] becomes [n / tile, k, tile], columns past n being zeros: the kernel then reads it from one end to the
- * other. A weight's panels are a constant, made when they are needed; other operands are laid out each time. Which
- * products are packed depends on the weight alone, never on the rows of the other operand, so that each element sums in
- * the same order whether many rows are computed or one. */
+ * The second operand: a matrix [k, n] becomes panels [n / tile, k, tile], columns past n being zeros, which a kernel reads
+ * from one end to the other; of bf16, [n / tile, k / 2, tile, 2], two products of a column side by side, as dot products
+ * take them and others take apart with one instruction each. A weight's panels are a constant, made when they are needed;
+ * other operands are laid out each time. Which products are packed depends on the weight alone, never on the rows of the
+ * other operand, so that each element sums in the same order whether many rows are computed or one.
+ *
+ * The first: rows so long that a few of them do not fit a cache are cut in blocks, [k / block, m, block]. */
 #include "ir/fatal.h"
 #include "ir/infer.h"
 #include "passes/pass.h"
 #include "passes/tile.h"
 
+typedef struct Blocked { /* a first operand that has been cut */
+  const Value *x;
+  const Block *in;
+  Value *blocks;
+} Blocked;
+
 typedef struct Packing {
   Module *module;
+  Arena *scratch;
   MatmulTile tile;
   Node *at; /* what prepares the operands goes before this */
+  VEC(Blocked) blocked;
 } Packing;
 
 static bool is_tile_float(Type t) {
@@ -21,27 +32,36 @@ static bool is_tile_float(Type t) {
 
 /* ---- layout ---- */
 
-/* [.., k, n], or [.., n, k]: filled up to whole panels, cut, and turned where needed. */
+static bool in_pairs(const Value *w) { return w->type->dtype == DT_bf16; }
+
+/* Filled up with zeros along an axis to a multiple of `by`. */
+static Value *fill_up(Builder *b, Value *v, int axis, int64_t by) {
+  DimPool *p = b->module->dims;
+  Dim size = v->type->dim[axis], each = dim_const(p, by);
+  Dim missing = dim_sub(p, dim_mul(p, dim_ceildiv(p, size, each), each), size), pads[2] = {dim_const(p, 0), missing};
+  if (dim_is(missing, 0)) return v;
+  Value *axes = build_ints(b, 1, (int64_t[]){axis}), *zero = build_scalar_f(b, v->type->dtype, 0);
+  return build(b, OP_pad, 1, INS(v, build_dims(b, 2, pads), zero, axes), NO_ATTRS);
+}
+
+/* [.., k, n], or [.., n, k]: filled up to whole panels and pairs, cut, and turned where needed. */
 static Value *lay_out(Builder *b, Value *w, bool transposed, int64_t tile) {
   DimPool *p = b->module->dims;
-  int rank = w->type->rank, columns = transposed ? rank - 2 : rank - 1, batch = rank - 2;
-  Dim n = w->type->dim[columns], width = dim_const(p, tile), panels = dim_ceildiv(p, n, width), dim[MAX_RANK];
-  Dim missing = dim_sub(p, dim_mul(p, panels, width), n), pads[2] = {dim_const(p, 0), missing};
-  if (!dim_is(missing, 0)) {
-    Value *axis = build_ints(b, 1, (int64_t[]){columns}), *zero = build_scalar_f(b, w->type->dtype, 0);
-    w = build(b, OP_pad, 1, INS(w, build_dims(b, 2, pads), zero, axis), NO_ATTRS);
-  }
+  int batch = w->type->rank - 2, columns = batch + !transposed, depth = batch + transposed, pairs = in_pairs(w), n = batch;
+  w = fill_up(b, w, columns, tile);
+  if (pairs) w = fill_up(b, w, depth, 2);
+  Dim panels = dim_ceildiv(p, w->type->dim[columns], dim_const(p, tile)), width = dim_const(p, tile), dim[MAX_RANK];
+  Dim steps = pairs ? dim_ceildiv(p, w->type->dim[depth], dim_const(p, 2)) : w->type->dim[depth];
   int64_t perm[MAX_RANK];
-  for (int i = 0; i < batch; i++) dim[i] = w->type->dim[i];
-  for (int i = 0; i <= rank; i++) perm[i] = i;
-  if (transposed) {
-    dim[batch] = panels, dim[batch + 1] = width, dim[batch + 2] = w->type->dim[rank - 1];
-    perm[batch + 1] = batch + 2, perm[batch + 2] = batch + 1;
-  } else {
-    dim[batch] = w->type->dim[batch], dim[batch + 1] = panels, dim[batch + 2] = width;
-    perm[batch] = batch + 1, perm[batch + 1] = batch;
-  }
-  return build_transpose(b, build_reshape(b, w, rank + 1, dim), rank + 1, perm);
+  for (int i = 0; i < batch; i++) dim[i] = w->type->dim[i], perm[i] = i;
+  if (transposed) dim[n++] = panels, dim[n++] = width;
+  dim[n++] = steps;
+  if (pairs) dim[n++] = dim_const(p, 2);
+  if (!transposed) dim[n++] = panels, dim[n++] = width;
+  int first = transposed ? 0 : 1 + pairs, k = transposed ? 2 : 0; /* where the panels stand, and k */
+  int64_t order[] = {first, k, first + 1, k + 1};
+  for (int i = 0; i < 3 + pairs; i++) perm[batch + i] = batch + order[i];
+  return build_transpose(b, build_reshape(b, w, n, dim), n, perm);
 }
 
 static const char *panels_name(const Packing *p, const Constant *c, bool transposed) {
@@ -71,6 +91,39 @@ static Value *packed(const Packing *p, Builder *b, Value *w, bool transposed) {
   return known ? build_const(b, packed_constant(p, c, transposed)) : lay_out(b, w, transposed, p->tile.width);
 }
 
+/* ---- rows in blocks ---- */
+
+/* Measured on a core with 1 MB of second cache: rows of 12 KB are best read as they stand, longer ones in blocks of 2 KB. */
+enum { LONG_ROW = 12 << 10, MOST_BLOCK = 2 << 10, LEAST_BLOCK = 1 << 10 };
+
+/* The largest part of k that is a block, or 0: rows are short enough, or k has no such part. */
+static int64_t block_of(const Value *x) {
+  Dim k = x->type->dim[x->type->rank - 1];
+  int64_t size = dtype_bits(x->type->dtype) / 8, part = MOST_BLOCK / size;
+  if (!dim_is_const(k) || k->constant * size <= LONG_ROW) return 0;
+  while (part * size >= LEAST_BLOCK && k->constant % part) part -= 16;
+  return part * size >= LEAST_BLOCK ? part : 0;
+}
+
+/* x[..,m,k] as [k / block,..,m,block]; made once, behind x. */
+static Value *in_blocks(Packing *p, Value *x, int64_t block) {
+  DimPool *pool = p->module->dims;
+  Block *in = p->at->block;
+  for (int i = 0; i < p->blocked.n; i++)
+    if (p->blocked.at[i].x == x && p->blocked.at[i].in == in) return p->blocked.at[i].blocks;
+  Builder b = {.module = p->module, .func = in->func, .block = in, .before = p->at, .loc = p->at->loc};
+  int rank = x->type->rank;
+  int64_t perm[MAX_RANK];
+  Dim dim[MAX_RANK];
+  for (int i = 0; i < rank - 1; i++) dim[i] = x->type->dim[i], perm[i + 1] = i;
+  dim[rank] = dim_const(pool, block);
+  dim[rank - 1] = dim_ceildiv(pool, x->type->dim[rank - 1], dim[rank]);
+  perm[0] = rank - 1, perm[rank] = rank;
+  Value *blocks = build_transpose(&b, build_reshape(&b, x, rank + 1, dim), rank + 1, perm);
+  vec_push(p->scratch, &p->blocked, ((Blocked){x, in, blocks}));
+  return blocks;
+}
+
 /* ---- products ---- */
 
 /* A layout that serves a few rows only costs more than it saves; a panel that is mostly zeros does, too. */
@@ -86,27 +139,39 @@ static bool is_worth_it(const Packing *p, const Node *n) {
 static bool can_pack(const Packing *p, const Node *n) {
   const Value *x = node_in(n, 0), *w = node_in(n, 1);
   if (n->op != OP_matmul || !is_tile_float(x->type) || !is_tile_float(w->type) || !is_tile_float(n->out[0]->type)) return false;
-  if (x->type->rank < 2 || w->type->rank < 2 || w->type->rank == MAX_RANK || !infer_sizes_known(n)) return false;
+  if (x->type->rank < 2 || w->type->rank < 2 || w->type->rank > MAX_RANK - 2 || !infer_sizes_known(n)) return false;
   bool outside = (!x->def || x->def->block != n->block || n->block == p->at->block) &&
                  (!w->def || w->def->block != n->block || n->block == p->at->block);
   return outside && is_worth_it(p, n);
 }
 
-static void pack_product(const Packing *p, Node *n) {
+static Value *turned(Builder *b, Value *x) {
+  int64_t perm[MAX_RANK];
+  int rank = x->type->rank;
+  for (int i = 0; i < rank; i++) perm[i] = i;
+  perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
+  return build_transpose(b, x, rank, perm);
+}
+
+/* Do the rows share one matrix, and are there enough of them to be cut in blocks? */
+static bool may_block(const Packing *p, const Value *x, const Value *w) {
+  Dim rows = x->type->dim[x->type->rank - 2];
+  return w->type->rank == 2 && x->type->rank < MAX_RANK && (!dim_is_const(rows) || rows->constant >= p->tile.rows);
+}
+
+static void pack_product(Packing *p, Node *n) {
   Builder b = {.module = p->module, .func = n->block->func, .block = p->at->block, .before = p->at, .loc = n->loc};
   Value *x = node_in(n, 0), *w = node_in(n, 1);
   Type t = n->out[0]->type;
-  bool transposed = node_bool(n, matmul, transb);
-  if (node_bool(n, matmul, transa)) {
-    int64_t perm[MAX_RANK];
-    int rank = x->type->rank;
-    for (int i = 0; i < rank; i++) perm[i] = i;
-    perm[rank - 2] = rank - 1, perm[rank - 1] = rank - 2;
-    x = build_transpose(&b, x, rank, perm);
-  }
-  Value *columns = build_dims(&b, 1, &t->dim[t->rank - 1]), *panels = packed(p, &b, w, transposed);
+  if (node_bool(n, matmul, transa)) x = turned(&b, x);
+  if (in_pairs(w)) x = fill_up(&b, x, x->type->rank - 1, 2);
+  int64_t block = may_block(p, x, w) ? block_of(x) : 0;
+  Value *columns = build_dims(&b, 1, &t->dim[t->rank - 1]), *panels = packed(p, &b, w, node_bool(n, matmul, transb));
+  if (block) x = in_blocks(p, x, block);
   b.block = n->block, b.before = n;
-  Value *v = build(&b, OP_matmul_panels, 1, INS(x, panels, columns), ATTRS(at_i(matmul_panels, out, (int64_t)t->dtype)));
+  Value *v = build(&b, OP_matmul_panels, 1, INS(x, panels, columns),
+                   ATTRS(at_i(matmul_panels, out, (int64_t)t->dtype), at_i(matmul_panels, pairs, in_pairs(w)),
+                         at_i(matmul_panels, blocked, block != 0)));
   v->type = t;
   value_replace(n->out[0], v);
   node_remove(n);
@@ -137,8 +202,8 @@ static int panel_width(const Module *m) {
 }
 
 bool pass_pack(PassCall *c, Func *f) {
-  Packing p = {.module = c->module};
-  if (!f->target || f->target->kind != TARGET_CPU || !target_has(f->target, FEATURE_fma)) return false;
+  Packing p = {.module = c->module, .scratch = c->scratch};
+  if (!f->target || f->target->kind != TARGET_CPU || !f->target->vector_registers) return false;
   p.tile = matmul_tile(f->target);
   p.tile.width = panel_width(c->module);
   return pack_block(&p, f->body);
