@@ -19,6 +19,7 @@ long lseek(int file, long to, int from);
 int rename(const char *from, const char *to);
 int unlink(const char *path);
 int mkdir(const char *path, unsigned mode);
+long readlink(const char *path, char *to, size_t n);
 
 void *mmap(void *at, size_t n, int protection, int flags, int file, long offset);
 int munmap(void *at, size_t n);

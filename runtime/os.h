@@ -18,6 +18,7 @@ bool os_write(int64_t file, const void *from, size_t n);        /* all of them *
 bool os_rename(const char *from, const char *to);
 void os_remove(const char *path);
 bool os_make_folder(const char *path);                          /* or it is there */
+bool os_own_path(char *out, size_t size);                       /* the program's file */
 
 /* Zeroed pages, large ones where they are to be had; NULL: there are none. */
 void *os_memory(size_t n);

@@ -57,6 +57,13 @@ bool os_rename(const char *from, const char *to) { return rename(from, to) == 0;
 void os_remove(const char *path) { unlink(path); }
 bool os_make_folder(const char *path) { return mkdir(path, 0777) == 0 || failed() == -EEXIST; }
 
+bool os_own_path(char *out, size_t size) {
+  long n = readlink("/proc/self/exe", out, size);
+  if (n <= 0 || n >= (long)size) return false;
+  out[n] = 0;
+  return true;
+}
+
 /* ---- memory ---- */
 
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };

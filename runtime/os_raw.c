@@ -7,7 +7,7 @@
 
 enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
        SYS_madvise = 28, SYS_exit = 60, SYS_rename = 82, SYS_mkdir = 83, SYS_unlink = 87, SYS_futex = 202, SYS_getaffinity = 204,
-       SYS_clock_gettime = 228, SYS_exit_group = 231 };
+       SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_readlinkat = 267 };
 enum { EINTR = 4, EEXIST = 17 };
 
 static int64_t call(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f) {
@@ -73,6 +73,13 @@ void os_remove(const char *path) { call(SYS_unlink, ADDRESS(path), 0, 0, 0, 0, 0
 bool os_make_folder(const char *path) {
   int64_t r = call(SYS_mkdir, ADDRESS(path), 0777, 0, 0, 0, 0);
   return r == 0 || r == -EEXIST;
+}
+
+bool os_own_path(char *out, size_t size) {
+  int64_t n = call(SYS_readlinkat, -1, ADDRESS("/proc/self/exe"), ADDRESS(out), (int64_t)size, 0, 0);
+  if (n <= 0 || n >= (int64_t)size) return false;
+  out[n] = 0;
+  return true;
 }
 
 /* ---- memory ---- */
@@ -243,6 +250,7 @@ __attribute__((used)) _Noreturn void lrt_start(const uint64_t *stack);
 _Noreturn void lrt_start(const uint64_t *stack) {
   Call c = {.argc = (int)stack[0], .argv = (char **)(uintptr_t)(stack + 1)};
   const uint64_t *at = stack + 1 + c.argc + 1;
+  c.image.environment = (const char *const *)(uintptr_t)at;
   while (*at) at++; /* the environment */
   for (at++; at[0]; at += 2) {
     if (at[0] == 3) c.image.headers = (const void *)(uintptr_t)at[1];

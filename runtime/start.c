@@ -6,6 +6,7 @@
 #include "runtime/os.h"
 #include "runtime/session.h"
 #include "runtime/size.h"
+#include "runtime/weights.h"
 #include "runtime/words.h"
 
 /* What the compiler made. */
@@ -23,7 +24,8 @@ typedef struct Program {
   int64_t *size;              /* of each symbol, or -1: for inputs made up */
   int64_t threads, repeat, seed;
   bool random, info, check, help, runs; /* runs: the processor has what the level needs */
-  const uint8_t *weights;
+  const char *weights_path;   /* the file asked for, or NULL */
+  lrt_weights weights;
   lrt_session session;
   TextOut *out; /* what is asked for; messages go to the standard error stream */
 } Program;
@@ -89,6 +91,7 @@ static int print_help(const Program *p) {
                 "  -d, --dim NAME=N         the size of inputs made up (else 4)\n"
                 "      --repeat N           run N times, and say how long it took\n"
                 "      --cpu LEVEL          run the kernels for this level, and not the best that the processor has\n"
+                "      --weights FILE       where weights that were built separate are (else LATHE_WEIGHTS, or beside the program)\n"
                 "      --info               say what the program holds\n"
                 "      --check              read all weights, and compare their hash with the one made at build\n"
                 "  -h, --help               this text\n\n"
@@ -158,6 +161,8 @@ static int take_value(Program *p, const char *option, const char *value) {
   if (text_same(option, "--dim")) return take_size(p, value);
   if (text_same(option, "--out-dir")) return p->folder = value, DONE;
   if (text_same(option, "--cpu")) return DONE; /* level_asked() */
+  if (text_same(option, "--weights") && !p->model->weights_file) return complain(p, BAD_USAGE, "--weights: they are in this program's own file");
+  if (text_same(option, "--weights")) return p->weights_path = value, DONE;
   if (text_same(option, "--threads")) return take_number(p, option, value, 1, &p->threads);
   if (text_same(option, "--repeat")) return take_number(p, option, value, 1, &p->repeat);
   p->random = true;
@@ -166,7 +171,7 @@ static int take_value(Program *p, const char *option, const char *value) {
 
 static const char *long_name(const char *word, size_t n) {
   static const char *const letters[] = {"-i", "--in", "-o", "--out-dir", "-t", "--threads", "-d", "--dim"};
-  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random", "--cpu"};
+  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random", "--cpu", "--weights"};
   for (size_t i = 0; i < sizeof letters / sizeof *letters; i += 2)
     if (text_same(word, letters[i])) return letters[i + 1];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -215,7 +220,7 @@ static const Header *weights_header(const lrt_image *image) {
 /* A file that was cut off is still mapped as far as its headers say, so its size is looked at before the weights are. */
 static int find_weights(Program *p, const lrt_image *image) {
   const Header *h = weights_header(image);
-  if (p->model->weights_size == 0) return DONE;
+  if (p->model->weights_size == 0 || p->model->weights_file) return DONE;
   if (!h) return complain(p, BAD_INPUT, "this file has lost its weights");
   int64_t file = os_open("/proc/self/exe");
   if (file < 0 && image->path) file = os_open(image->path);
@@ -223,22 +228,43 @@ static int find_weights(Program *p, const lrt_image *image) {
   if (file >= 0) os_close(file);
   if ((uint64_t)size < h->offset + h->file_size)
     return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)(h->offset + h->file_size));
-  p->weights = (const uint8_t *)(uintptr_t)h->address;
-  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + p->model->weights_size);
-  if (!text_same_n(end->magic, LRT_MAGIC, sizeof end->magic) || end->size != (uint64_t)p->model->weights_size)
-    return complain(p, BAD_INPUT, "this file is damaged: its weights do not end where they should");
-  return DONE;
+  lrt_error why;
+  if (weights_given(&p->weights, p->model, (const void *)(uintptr_t)h->address, (size_t)h->file_size, &why)) return DONE;
+  return complain(p, BAD_INPUT, "this file is damaged: %s", why.text);
+}
+
+static const char *variable(const lrt_image *image, const char *name) {
+  for (const char *const *v = image->environment; v && *v; v++)
+    if ((*v)[name_length(*v)] && text_same_n(*v, name, name_length(*v))) return *v + text_length(name) + 1;
+  return NULL;
+}
+
+/* Where the build wrote them: in the program's folder, under the name that they had. */
+static bool path_beside(const Program *p, char *out, size_t size) {
+  if (!os_own_path(out, size)) return false;
+  size_t folder = text_length(out);
+  while (folder > 0 && out[folder - 1] != '/') folder--;
+  return text_format(out + folder, size - folder, "%s", p->model->weights_file) < size - folder - 1;
+}
+
+/* Weights in a file of their own, which --weights names, or LATHE_WEIGHTS, or the build. */
+static int open_weights(Program *p, const lrt_image *image) {
+  char beside[4096];
+  lrt_error why;
+  const char *path = p->weights_path ? p->weights_path : variable(image, "LATHE_WEIGHTS");
+  if (!p->model->weights_file || p->weights.bytes) return DONE;
+  if (!path && path_beside(p, beside, sizeof beside)) path = beside;
+  if (weights_open(&p->weights, p->model, path, &why)) return DONE;
+  int status = complain(p, p->weights.no_memory ? NO_RESOURCE : BAD_INPUT, "%s", why.text);
+  if (!p->weights_path) text_print(2, "--weights FILE says where its weights are, or LATHE_WEIGHTS\n");
+  return status;
 }
 
 static int check_weights(const Program *p) {
-  uint64_t size = (uint64_t)p->model->weights_size;
-  if (!size) return text_put(p->out, "there are no weights\n"), DONE;
-  const lrt_end_mark *end = (const lrt_end_mark *)(const void *)(p->weights + size);
-  lrt_hash h = {0};
-  lrt_hash_words(&h, (const uint64_t *)(const void *)p->weights, size / 8);
-  if (lrt_hash_end(&h) != end->hash)
-    return complain(p, BAD_INPUT, "the weights are damaged: their hash is %x, and was %x", lrt_hash_end(&h), end->hash);
-  text_put(p->out, "the weights are whole: %d bytes, hash %x\n", (int64_t)size, end->hash);
+  lrt_error why;
+  if (p->model->weights_size == 0) return text_put(p->out, "there are no weights\n"), DONE;
+  if (!weights_check(&p->weights, p->model, &why)) return complain(p, BAD_INPUT, "%s", why.text);
+  text_put(p->out, "the weights are whole: %d bytes, hash %x\n", p->model->weights_size, weights_mark(&p->weights, p->model)->hash);
   return DONE;
 }
 
@@ -362,7 +388,7 @@ static int run(Program *p) {
 
 static int run_model(Program *p) {
   int64_t threads = p->threads ? p->threads : os_processors();
-  if (!session_open(&p->session, p->data, p->weights, threads)) return session_failed(p);
+  if (!session_open(&p->session, p->data, p->weights.bytes, threads)) return session_failed(p);
   int status = read_inputs(p);
   if (status != DONE) return status;
   if (!session_prepare(&p->session)) return session_failed(p);
@@ -384,6 +410,8 @@ static int run_program(Program *p, int argc, char **argv, const lrt_image *image
   if (status != DONE) return status;
   if (p->help) return print_help(p);
   if (p->info) return print_info(p);
+  status = open_weights(p, image);
+  if (status != DONE) return status;
   if (p->check) return check_weights(p);
   return p->runs ? run_model(p) : explain_level(p);
 }

@@ -9,6 +9,7 @@ typedef struct lrt_image {
   const void *headers; /* ELF program headers, in memory */
   int64_t n_headers;
   const char *path; /* or NULL */
+  const char *const *environment; /* NAME=value, ending with NULL; or NULL */
 } lrt_image;
 
 int lrt_main(int argc, char **argv, const lrt_image *image);

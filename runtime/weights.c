@@ -42,6 +42,7 @@ static bool map_file(lrt_weights *w, int64_t file, const char *path, lrt_error *
   if (size <= 0) return fail(why, size == 0 ? "%s: it is empty" : "%s: it is no file that can be mapped", path);
   w->map = (uint64_t)size > SIZE_MAX ? NULL : os_map(file, (size_t)size);
   w->map_size = (size_t)size;
+  w->no_memory = !w->map;
   return w->map || fail(why, "%s: there is no memory to map it", path);
 }
 
@@ -56,13 +57,14 @@ bool weights_open(lrt_weights *w, const lrt_model *m, const char *path, lrt_erro
   bool good = map_file(&mapped, file, path, why);
   os_close(file);
   if (good && !weights_given(&given, m, mapped.map, mapped.map_size, &what)) good = fail(why, "%s: %s", path, what.text);
-  if (good) *w = (lrt_weights){given.bytes, mapped.map, mapped.map_size};
+  w->no_memory = mapped.no_memory;
+  if (good) *w = (lrt_weights){.bytes = given.bytes, .map = mapped.map, .map_size = mapped.map_size};
   else weights_close(&mapped);
   return good;
 }
 
 void weights_close(lrt_weights *w) {
-  os_release((void *)(uintptr_t)w->map, w->map_size);
+  if (w->map) os_release((void *)(uintptr_t)w->map, w->map_size);
   *w = (lrt_weights){0};
 }
 

@@ -11,6 +11,7 @@ typedef struct lrt_weights {
   const uint8_t *bytes; /* NULL: there are none */
   const void *map;      /* what was mapped for them, or NULL */
   size_t map_size;
+  bool no_memory;       /* that is why they cannot be opened */
 } lrt_weights;
 
 typedef struct lrt_error {

@@ -69,9 +69,35 @@ printf 'x' | dd of=damaged bs=1 seek=$((2 * 1024 * 1024 + 5000)) conv=notrunc st
 expect 1 "damaged" ./damaged --check
 
 # other tools leave it whole
-if command -v strip >/dev/null; then
-  strip -o stripped decoder 2>/dev/null && expect 0 "whole" ./stripped --check && expect 0 "logits" ./stripped --random 1
-fi
+for tool in "strip -o" "llvm-strip-19 -o" "objcopy" "llvm-objcopy-19"; do
+  command -v "${tool%% *}" >/dev/null || { echo "skip: what ${tool%% *} does, which is not installed"; continue; }
+  rm -f other
+  case $tool in *-o) $tool other decoder ;; *) $tool decoder other ;; esac 2>/dev/null || { fail "$tool cannot read it"; continue; }
+  expect 0 "whole" ./other --check
+  expect 0 "logits" ./other --random 1
+done
+
+# weights in a file of their own: beside the program wherever that is, or where one says
+mkdir apart
+expect 0 "apart/decoder.weights, apart/decoder" "$lathe" build "$example/decoder.onnx" -o apart/decoder --weights separate
+expect 0 "whole" apart/decoder --check
+ln -s "$PWD/apart/decoder" link && (cd / && expect 0 "whole" "$made/link" --check)
+apart/decoder -i "input_ids=$example/input_ids.npy" -o four && cmp one/logits.npy four/logits.npy || fail "weights apart change the output"
+mv apart/decoder.weights moved
+expect 1 "apart/decoder.weights: there is no such file" apart/decoder --random 1
+expect 0 "logits" apart/decoder --random 1 --weights moved
+LATHE_WEIGHTS=moved expect 0 "logits" apart/decoder --random 1
+expect 0 "steps" apart/decoder --info
+head -c 50000 moved >short
+expect 1 "incomplete: 50000 bytes of" apart/decoder --random 1 --weights short
+expect 1 "do not end" apart/decoder --random 1 --weights decoder
+sed '/^const @main.wte /s/ @f0 3888/ @f0 3892/' <("$lathe" ir "$example/decoder.onnx") >other.ir
+expect 0 "" "$lathe" build other.ir -o apart/other --weights separate -q
+expect 1 "another build" apart/decoder --random 1 --weights apart/other.weights
+printf 'x' | dd of=moved bs=1 seek=5000 conv=notrunc status=none
+expect 1 "damaged: their hash" apart/decoder --check --weights moved
+expect 2 "own file" ./decoder --random 1 --weights moved
+expect 2 "inside or separate" "$lathe" build "$example/decoder.onnx" -o x --weights elsewhere
 
 # without a linker, or with one that fails, there is a message and no file
 LATHE_LLD=/nonexistent expect 1 "cannot run the linker" "$lathe" build "$example/decoder.onnx" -o unlinked -q
