@@ -87,11 +87,29 @@ static void show_func(Driver *d, const Func *f) {
     printf("  out  %-24s %s\n", f->result_name[i] ? f->result_name[i] : "?", type_text(d->arena, f->result[i]));
 }
 
-static void show(Driver *d, const Module *m) {
+/* The ops that models are made of, where passes have found more of them than the model names. */
+static const Op model_ops[] = {OP_attention, OP_layernorm, OP_rmsnorm, OP_gelu, OP_silu, OP_softmax};
+enum { N_MODEL_OPS = sizeof model_ops / sizeof *model_ops };
+
+static int found(const Summary *before, const Summary *s, Op op) {
+  return s->count[op] > before->count[op] ? s->count[op] - before->count[op] : 0;
+}
+
+static void show_recovered(const Summary *before, const Summary *s) {
+  int n = 0;
+  for (int i = 0; i < N_MODEL_OPS; i++) {
+    int more = found(before, s, model_ops[i]);
+    if (more) printf("%s%d %s", n++ ? ", " : "recovered  ", more, op_name(model_ops[i]));
+  }
+  if (n) putchar('\n');
+}
+
+static void show(Driver *d, const Module *m, const Summary *before) {
   Summary s = summarise(m);
   for (int i = 0; i < m->funcs.n; i++) show_func(d, m->funcs.at[i]);
   printf("weights  %" PRId64 " numbers in %d constants, %.1f kB\n", s.parameters, s.constants, (double)s.parameter_bytes / 1e3);
   printf("cost     %.6g flops, %.6g bytes read, %.6g written\n", s.cost.flops, s.cost.bytes_read, s.cost.bytes_written);
+  show_recovered(before, &s);
   printf("nodes    %d\n", s.nodes);
   for (int i = 0; i < OP_count; i++)
     if (s.count[i]) printf("  %6d %s\n", s.count[i], op_name((Op)i));
@@ -121,12 +139,14 @@ static json_t *json_unsupported(const OnnxReport *r) {
   return list;
 }
 
-static void show_json(Driver *d, const Module *m, const OnnxReport *r) {
-  json_t *root = json_object(), *ops = json_object(), *funcs = json_array();
+static void show_json(Driver *d, const Module *m, const Summary *before, const OnnxReport *r) {
+  json_t *root = json_object(), *ops = json_object(), *funcs = json_array(), *recovered = json_object();
   if (m) {
     Summary s = summarise(m);
     for (int i = 0; i < OP_count; i++)
       if (s.count[i]) json_object_set_new(ops, op_name((Op)i), json_integer(s.count[i]));
+    for (int i = 0; i < N_MODEL_OPS; i++)
+      if (found(before, &s, model_ops[i])) json_object_set_new(recovered, op_name(model_ops[i]), json_integer(found(before, &s, model_ops[i])));
     for (int i = 0; i < m->funcs.n; i++) json_array_append_new(funcs, json_func(d, m->funcs.at[i]));
     json_object_set_new(root, "parameters", json_integer(s.parameters));
     json_object_set_new(root, "parameter_bytes", json_integer(s.parameter_bytes));
@@ -137,6 +157,7 @@ static void show_json(Driver *d, const Module *m, const OnnxReport *r) {
   }
   json_object_set_new(root, "functions", funcs);
   json_object_set_new(root, "ops", ops);
+  json_object_set_new(root, "recovered", recovered);
   json_object_set_new(root, "unsupported", json_unsupported(r));
   json_dumpf(root, stdout, JSON_INDENT(2));
   putchar('\n');
@@ -148,10 +169,11 @@ int command_inspect(Driver *d) {
   DiagMark mark = diag_mark(d->diag);
   Module *m = driver_load(d, &report);
   if (!m && diag_errors(d->diag) == report.n) diag_rewind(d->diag, mark); /* the list below says it all */
+  Summary before = m ? summarise(m) : (Summary){0};
   if (m && !driver_run_passes(d, m)) m = NULL;
-  if (option_given(&d->options, "json")) show_json(d, m, &report);
+  if (option_given(&d->options, "json")) show_json(d, m, &before, &report);
   else {
-    if (m) show(d, m);
+    if (m) show(d, m, &before);
     show_unsupported(&report);
   }
   return m ? EXIT_OK : EXIT_INPUT;

@@ -52,6 +52,13 @@ Value *build_values(Builder *b, Op op, int n_out, int n_in, Value *const *in, in
   return n_out ? n->out[0] : NULL;
 }
 
+Value *build_like(Builder *b, const Node *n, Value *const *in) {
+  int n_attrs = op_info(n->op)->n_attrs;
+  AttrArg *attr = ARENA_ARRAY(b->module->arena, AttrArg, n_attrs);
+  for (int i = 0; i < n_attrs; i++) attr[i] = (AttrArg){i, n->attr[i]};
+  return build_values(b, n->op, n->n_out, n->n_in, in, n_attrs, attr);
+}
+
 Value *build_const(Builder *b, Constant *c) { return build(b, OP_const, 1, 0, NULL, ATTRS(at_c(const, value, c))); }
 Value *build_ints(Builder *b, int n, const int64_t *v) { return build_const(b, constant_ints(b->module, n, v)); }
 Value *build_scalar_i(Builder *b, Dtype t, int64_t v) { return build_const(b, constant_scalar_i(b->module, t, v)); }

@@ -290,6 +290,8 @@ Value *build_values(Builder *b, Op op, int n_out, int n_in, Value *const *in, in
 #define INS(...) (int)(sizeof((Value *[]){__VA_ARGS__}) / sizeof(Value *)), (Value *[]){__VA_ARGS__}
 #define ATTRS(...) (int)(sizeof((AttrArg[]){__VA_ARGS__}) / sizeof(AttrArg)), (AttrArg[]){__VA_ARGS__}
 #define NO_ATTRS 0, NULL
+/* The op and attributes of a node without regions, of other operands. */
+Value *build_like(Builder *b, const Node *n, Value *const *in);
 /* The other results of the node that made this one. */
 static inline Value *value_sibling(Value *v, int i) { return v && v->def ? v->def->out[i] : NULL; }
 

@@ -38,6 +38,7 @@ static double float_unary(const Node *n, double x) {
   case OP_atanh: return atanh(x);
   case OP_erf: return erf(x);
   case OP_sigmoid: return sigmoid(x);
+  case OP_silu: return x * sigmoid(x);
   case OP_softplus: return fmax(x, 0) + log1p(exp(-fabs(x)));
   case OP_expm1: return expm1(x);
   case OP_gelu: return node_bool(n, gelu, tanh) ? gelu_tanh(x) : 0.5 * x * erfc(-x * 0.7071067811865476);

@@ -185,6 +185,8 @@ static Value *expand_sigmoid(Math *m, Value *x) {
   return choose(m, negative(m, x), mul(m, e, upper), upper);
 }
 
+static Value *expand_silu(Math *m, Value *x) { return mul(m, x, expand_sigmoid(m, x)); }
+
 static Value *expand_softplus(Math *m, Value *x) {
   Value *e = expand_exp(m, un(m, OP_neg, absolute(m, x)));
   return add(m, bin(m, OP_max, x, num(m, 0)), log1p_of(m, e));
@@ -462,6 +464,7 @@ static const Expansion expansions[OP_count] = {
   [OP_sin]   = expand_sin,   [OP_cos]   = expand_cos,   [OP_tan]      = expand_tan,
   [OP_asin]  = expand_asin,  [OP_acos]  = expand_acos,  [OP_atan]     = expand_atan,
   [OP_erf]   = expand_erf,   [OP_sigmoid] = expand_sigmoid, [OP_softplus] = expand_softplus,
+  [OP_silu]  = expand_silu,
 };
 // clang-format on
 

@@ -1,41 +1,13 @@
 /* simplify.c -- rewrites by rules: what does nothing goes, and what has a shorter form takes it.
  *
- * A rule looks at a node and gives the value that stands for its first result (the operand itself, or a new node's), or
- * NULL. Rules never change a number's bits: x+0 stays for floats, since -0+0 is 0. */
+ * Rules never change a number's bits: x+0 stays for floats, since -0+0 is 0. */
 #include "ir/bind.h"
 #include "ir/eval.h"
 #include "ir/infer.h"
 #include "passes/pass.h"
-
-typedef Value *(*Rewrite)(Builder *b, Node *n);
-
-typedef struct Rule {
-  Op op;
-  Rewrite apply;
-} Rule;
+#include "passes/rewrite.h"
 
 /* ---- looking at operands ---- */
-
-static Node *def_of(const Value *v, Op op) { return v && v->def && v->def->op == op ? v->def : NULL; }
-
-/* The one number that a literal or splat holds everywhere; false where it holds several. */
-static bool constant_bits(const Value *v, uint64_t *bits) {
-  const Constant *c = value_constant(v);
-  if (!c || c->type->encoded || !type_is_static(c->type)) return false;
-  if (c->kind == CONSTANT_SPLAT) return *bits = dtype_get_bits(c->type->dtype, c->bytes, 0), true;
-  int64_t n = 1;
-  for (int i = 0; i < c->type->rank; i++) n *= c->type->dim[i]->constant == 1 ? 1 : 0;
-  if (c->kind != CONSTANT_BYTES || n != 1) return false;
-  return *bits = dtype_get_bits(c->type->dtype, c->bytes, 0), true;
-}
-
-static bool is_number(const Value *v, double want) {
-  uint64_t bits;
-  unsigned char wanted[8] = {0};
-  if (!v || !constant_bits(v, &bits)) return false;
-  dtype_set_f(v->type->dtype, wanted, 0, want);
-  return bits == dtype_get_bits(v->type->dtype, wanted, 0);
-}
 
 static bool is_int_type(const Value *v) { return dtype_is_int(v->type->dtype); }
 
@@ -55,52 +27,61 @@ static Value *add_nothing(Builder *b, Node *n) {
   (void)b;
   Value *x = node_in(n, 0), *y = node_in(n, 1);
   double nothing = is_int_type(x) ? 0.0 : -0.0;
-  if (is_number(y, nothing)) return same_type(n, x);
-  return is_number(x, nothing) ? same_type(n, y) : NULL;
+  if (match_is(y, nothing)) return same_type(n, x);
+  return match_is(x, nothing) ? same_type(n, y) : NULL;
 }
 
 static Value *sub_nothing(Builder *b, Node *n) {
   (void)b;
-  return is_number(node_in(n, 1), 0) ? same_type(n, node_in(n, 0)) : NULL;
+  return match_is(node_in(n, 1), 0) ? same_type(n, node_in(n, 0)) : NULL;
 }
 
 static Value *mul_one(Builder *b, Node *n) {
   (void)b;
-  if (is_number(node_in(n, 1), 1)) return same_type(n, node_in(n, 0));
-  return is_number(node_in(n, 0), 1) ? same_type(n, node_in(n, 1)) : NULL;
+  if (match_is(node_in(n, 1), 1)) return same_type(n, node_in(n, 0));
+  return match_is(node_in(n, 0), 1) ? same_type(n, node_in(n, 1)) : NULL;
 }
 
 static Value *div_one(Builder *b, Node *n) {
   (void)b;
-  return is_number(node_in(n, 1), 1) ? same_type(n, node_in(n, 0)) : NULL;
+  return match_is(node_in(n, 1), 1) ? same_type(n, node_in(n, 0)) : NULL;
 }
 
 /* x^2 = x*x: both round the exact square once. */
 static Value *pow_small(Builder *b, Node *n) {
   Value *x = node_in(n, 0);
   if (x->type != n->out[0]->type) return NULL;
-  if (is_number(node_in(n, 1), 1)) return x;
-  return is_number(node_in(n, 1), 2) ? build_binary(b, OP_mul, x, x) : NULL;
+  if (match_is(node_in(n, 1), 1)) return x;
+  return match_is(node_in(n, 1), 2) ? build_binary(b, OP_mul, x, x) : NULL;
+}
+
+/* x and true, x or false */
+static Value *logic_nothing(Builder *b, Node *n) {
+  (void)b;
+  double nothing = n->op == OP_and;
+  if (n->out[0]->type->dtype != DT_bool) return NULL;
+  if (match_is(node_in(n, 1), nothing)) return same_type(n, node_in(n, 0));
+  return match_is(node_in(n, 0), nothing) ? same_type(n, node_in(n, 1)) : NULL;
 }
 
 /* neg(neg x), not(not x) */
 static Value *twice(Builder *b, Node *n) {
   (void)b;
-  Node *inner = def_of(node_in(n, 0), n->op);
+  Node *inner = match_op(node_in(n, 0), n->op);
   return inner ? same_type(n, node_in(inner, 0)) : NULL;
 }
 
 /* abs(abs x), floor(floor x), ...: the second does nothing */
 static Value *once(Builder *b, Node *n) {
   (void)b;
-  return def_of(node_in(n, 0), n->op) ? node_in(n, 0) : NULL;
+  return match_op(node_in(n, 0), n->op) ? node_in(n, 0) : NULL;
 }
 
 static Value *where_known(Builder *b, Node *n) {
   (void)b;
   uint64_t bits;
   if (node_in(n, 1) == node_in(n, 2)) return same_type(n, node_in(n, 1));
-  return constant_bits(node_in(n, 0), &bits) ? same_type(n, node_in(n, bits ? 1 : 2)) : NULL;
+  return match_bits(node_in(n, 0), &bits) ? same_type(n, node_in(n, bits ? 1 : 2)) : NULL;
 }
 
 /* Can every value of `from` be held exactly by `to`? */
@@ -117,7 +98,7 @@ static Value *cast_again(Builder *b, Node *n) {
   Value *x = node_in(n, 0);
   Dtype to = node_dtype(n, cast, to);
   if (x->type->dtype == to) return same_type(n, x);
-  Node *inner = def_of(x, OP_cast);
+  Node *inner = match_op(x, OP_cast);
   if (!inner || !holds_all(node_in(inner, 0)->type->dtype, x->type->dtype)) return NULL;
   if (node_in(inner, 0)->type->dtype == to) return same_type(n, node_in(inner, 0));
   return dtype_info(to)->cls == DTC_FLOAT ? build_cast(b, node_in(inner, 0), to) : NULL;
@@ -135,6 +116,26 @@ static Value *reshape_simple(Builder *b, Node *n) {
   return build_reshape(b, node_in(x->def, 0), n->out[0]->type->rank, n->out[0]->type->dim);
 }
 
+/* reshape(transpose(reshape x)), where the transpose leaves the first axis in place and the last reshape only cuts that one:
+ * the cut comes first, and joins the reshape before.
+ *
+ * This is how PyTorch's second exporter turns the last two axes of keys around: with batch and heads joined. */
+static Value *reshape_cuts_first(Builder *b, Node *n) {
+  Node *t = match_op(node_in(n, 0), OP_transpose);
+  if (!t || !match_op(node_in(t, 0), OP_reshape) || !infer_sizes_known(n)) return NULL;
+  Type from = t->out[0]->type, to = n->out[0]->type;
+  int more = to->rank - from->rank;
+  if (more <= 0 || node_ints(t, transpose, perm).n != from->rank || node_ints(t, transpose, perm).at[0] != 0) return NULL;
+  int64_t perm[MAX_RANK];
+  Dim dim[MAX_RANK];
+  for (int i = 0; i < to->rank; i++) {
+    if (i > more && from->dim[i - more] != to->dim[i]) return NULL;
+    perm[i] = i <= more ? i : node_ints(t, transpose, perm).at[i - more] + more;
+    dim[perm[i]] = to->dim[i];
+  }
+  return build_transpose(b, build_reshape(b, node_in(t, 0), to->rank, dim), to->rank, perm);
+}
+
 /* squeeze and unsqueeze say no more than reshape once the sizes are known */
 static Value *as_reshape(Builder *b, Node *n) {
   Type t = n->out[0]->type;
@@ -143,7 +144,7 @@ static Value *as_reshape(Builder *b, Node *n) {
 
 /* transpose(transpose x) is one transpose, or none */
 static Value *transpose_twice(Builder *b, Node *n) {
-  Node *inner = def_of(node_in(n, 0), OP_transpose);
+  Node *inner = match_op(node_in(n, 0), OP_transpose);
   int64_t perm[MAX_RANK];
   int rank = n->out[0]->type->rank;
   if (!inner || node_ints(n, transpose, perm).n != rank || node_ints(inner, transpose, perm).n != rank) return NULL;
@@ -171,7 +172,7 @@ static Value *transpose_nothing(Builder *b, Node *n) {
  * Exporters write Linear as MatMul(x, Transpose(W)); reading W in the order in which it is stored saves a copy of every
  * weight in the model. */
 static Value *swapped_last(const Value *v) {
-  Node *t = def_of(v, OP_transpose);
+  Node *t = match_op(v, OP_transpose);
   int rank = v->type->rank;
   if (!t || rank < 2 || node_ints(t, transpose, perm).n != rank) return NULL;
   for (int i = 0; i < rank; i++) {
@@ -228,6 +229,62 @@ static Value *split_one(Builder *b, Node *n) {
   return n->n_out == 1 ? same_type(n, node_in(n, 0)) : NULL;
 }
 
+/* ---- broadcasting ---- */
+
+static bool is_elementwise(const Node *n) {
+  const OpInfo *info = op_info(n->op);
+  return info->level == LEVEL_ANY && info->effect == EFFECT_PURE && n->n_out == 1 && n->n_regions == 0;
+}
+
+/* What is broadcast, where v is the result of a plain `expand`. */
+static Value *expanded(const Value *v) {
+  Node *n = match_op(v, OP_expand);
+  return n && infer_sizes_known(n) ? node_in(n, 0) : NULL;
+}
+
+/* f(expand x, expand y, 2) = expand(f(x, y, 2)), where x and y are of one shape: f runs less often.
+ *
+ * Masks come this way: broadcast to [batch, 1, queries, keys] before they are anything but [batch, 1, 1, keys]. */
+static Value *expand_later(Builder *b, Node *n) {
+  Value *in[MAX_RANK], *x = NULL, *shape = NULL;
+  uint64_t bits;
+  if (!is_elementwise(n) || n->n_in > MAX_RANK) return NULL;
+  for (int i = 0; i < n->n_in; i++) {
+    in[i] = node_in(n, i);
+    if (!in[i] || !expanded(in[i]) || !type_same_dims(in[i]->type, n->out[0]->type)) continue;
+    if (x && !type_same_dims(x->type, expanded(in[i])->type)) return NULL;
+    x = in[i] = expanded(in[i]);
+    shape = node_in(node_in(n, i)->def, 1);
+  }
+  if (!x || type_same_dims(x->type, n->out[0]->type)) return NULL;
+  for (int i = 0; i < n->n_in; i++) {
+    bool number = in[i] && match_bits(in[i], &bits) && in[i]->type->rank <= x->type->rank;
+    if (in[i] && in[i] == node_in(n, i) && !number) return NULL;
+  }
+  return build(b, OP_expand, 1, INS(build_like(b, n, in), shape), NO_ATTRS);
+}
+
+/* f(x, expand y) = f(x, y), where x is of the result's shape: f broadcasts by itself. */
+static Value *expand_by_itself(Builder *b, Node *n) {
+  Value *in[MAX_RANK];
+  bool whole = false, found = false;
+  if (!is_elementwise(n) || n->n_in < 2 || n->n_in > MAX_RANK) return NULL;
+  for (int i = 0; i < n->n_in; i++) {
+    Value *v = in[i] = node_in(n, i), *y = v ? expanded(v) : NULL;
+    Type to = n->out[0]->type;
+    if (!y && v) whole |= type_same_dims(v->type, to);
+    bool fits = y && y->type->rank <= to->rank;
+    for (int k = 0; fits && k < y->type->rank; k++) {
+      Dim own = y->type->dim[k], other = to->dim[to->rank - y->type->rank + k];
+      fits = own == other || dim_is(own, 1);
+    }
+    if (!fits) continue;
+    in[i] = y;
+    found = true;
+  }
+  return whole && found ? build_like(b, n, in) : NULL;
+}
+
 static Value *operand(Builder *b, Node *n) {
   (void)b;
   return node_in(n, 0);
@@ -240,6 +297,8 @@ static const Rule rules[] = {
   { OP_mul,        mul_one           },
   { OP_div,        div_one           },
   { OP_pow,        pow_small         },
+  { OP_and,        logic_nothing     },
+  { OP_or,         logic_nothing     },
   { OP_neg,        twice             },
   { OP_not,        twice             },
   { OP_abs,        once              },
@@ -250,6 +309,7 @@ static const Rule rules[] = {
   { OP_where,      where_known       },
   { OP_cast,       cast_again        },
   { OP_reshape,    reshape_simple    },
+  { OP_reshape,    reshape_cuts_first },
   { OP_squeeze,    as_reshape        },
   { OP_unsqueeze,  as_reshape        },
   { OP_transpose,  transpose_nothing },
@@ -262,6 +322,8 @@ static const Rule rules[] = {
   { OP_pad,        pad_nothing       },
   { OP_split,      split_one         },
   { OP_debug_name, operand           },
+  { ANY_OP,        expand_later      },
+  { ANY_OP,        expand_by_itself  },
 };
 // clang-format on
 
@@ -285,7 +347,7 @@ static bool learn_sizes(Type had, Type taken, Dim *with) {
 /* if(known) { a } { b }: the nodes of the branch that runs take the place of the `if` */
 static bool if_known(Node *n) {
   uint64_t bits;
-  if (n->op != OP_if || !constant_bits(node_in(n, 0), &bits)) return false;
+  if (n->op != OP_if || !match_bits(node_in(n, 0), &bits)) return false;
   Block *taken = n->region[bits ? 0 : 1];
   Node *yield = block_terminator(taken);
   Func *f = node_func(n);
@@ -305,36 +367,8 @@ static bool if_known(Node *n) {
 
 /* ---- the walk ---- */
 
-/* A size that only the data knows got a new symbol when the replacement was built; it is the size that the old one names,
- * of which other types may speak. */
-static void keep_symbols(Module *m, const Value *old, Value *v, int n_symbols) {
-  Type t = v->type;
-  Dim dim[MAX_RANK];
-  if (t->kind != TYPE_TENSOR || t->rank != old->type->rank) return;
-  for (int i = 0; i < t->rank; i++) {
-    const Symbol *s = dim_as_symbol(t->dim[i]);
-    dim[i] = s && s->index >= n_symbols ? old->type->dim[i] : t->dim[i];
-  }
-  v->type = type_with_dims(m->types, t, t->rank, dim);
-}
-
-static bool apply_rules(Builder *b, Node *n) {
-  int n_symbols = b->block->func->symbols.n;
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-    if (rules[i].op != n->op) continue;
-    Value *v = rules[i].apply(b, n);
-    if (!v || !v->type) continue;
-    keep_symbols(b->module, n->out[0], v, n_symbols);
-    value_replace(n->out[0], v);
-    node_remove(n);
-    return true;
-  }
-  return false;
-}
-
 static bool simplify_node(Module *m, Node *n) {
-  Builder b = {.module = m, .block = n->block, .before = n, .loc = n->loc};
-  return if_known(n) || (n->n_regions == 0 && apply_rules(&b, n));
+  return if_known(n) || (n->n_regions == 0 && rewrite_node(m, n, rules, (int)(sizeof rules / sizeof *rules)));
 }
 
 static bool simplify_block(Module *m, Block *b) {

@@ -14,6 +14,7 @@
 #include "random.h"
 
 static long double sigmoid(long double x) { return 1 / (1 + expl(-x)); }
+static long double silu(long double x) { return x / (1 + expl(-x)); }
 static long double softplus(long double x) { return x > 100 ? x : log1pl(expl(x)); }
 static long double gelu_erf(long double x) { return x < 0 && isinf(x) ? 0 : 0.5L * x * erfcl(-x / sqrtl(2)); }
 static long double gelu_tanh(long double x) {
@@ -40,6 +41,7 @@ static const struct {
     {"atan", OP_atan, false, atanl, 0, 3, 4},       {"erf", OP_erf, false, erfl, 0, 2, 5},
     {"sigmoid", OP_sigmoid, false, sigmoid, 0, 4, 5}, {"softplus", OP_softplus, false, softplus, 0, 4, 5},
     {"gelu", OP_gelu, false, gelu_erf, 5.6, 8, 10},  {"gelu tanh", OP_gelu, true, gelu_tanh, 5, 32, 64},
+    {"silu", OP_silu, false, silu, 80, 5, 6},
 };
 enum { N_FUNCTIONS = sizeof functions / sizeof *functions };
 

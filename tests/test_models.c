@@ -2,7 +2,8 @@
  *
  *   test_models DIR...   each has model.onnx and test_data_set_*; or, under a folder called `corpus`, only the data,
  *                        for a model that is found through LATHE_CORPUS.
- * A module must print, parse and print the same, and evaluate to the outputs, as imported and after each pass. */
+ * A module must print, parse and print the same, and evaluate to the outputs, as imported and after each pass; and the ops
+ * that its family is made of must have been recovered. */
 #include <stdlib.h>
 
 #include "frontend/onnx.h"
@@ -78,6 +79,45 @@ static void check_module(void *ctx, const char *when, Module *m) {
   for (int i = 0; i < c->n_sets && !c->failed; i++) check_set(c, when, m, &c->set[i]);
 }
 
+/* ---- what is recovered ---- */
+
+static const Op model_ops[] = {OP_attention, OP_layernorm, OP_rmsnorm, OP_gelu, OP_silu, OP_softmax};
+enum { N_MODEL_OPS = sizeof model_ops / sizeof *model_ops };
+
+/* How many of these each family has, as its authors wrote it. */
+static const struct {
+  const char *family;
+  int count[N_MODEL_OPS];
+} families[] = {
+    {"bert_toy_optimized", {5, 12, 0, 6, 0, 0}}, /* five layers and a head */
+    {"gpt2_past_dynamo", {2, 5, 0, 2, 0, 0}},    {"gpt2_past_torchscript", {2, 5, 0, 2, 0, 0}},
+    {"tiny_random_gpt2", {5, 11, 0, 5, 0, 0}},
+    {"gpt2_past", {0, 25, 0, 12, 0, 12}}, /* its masks are cut out of a table of 8 rows, and may have fewer rows than queries */
+    {"bert_", {2, 5, 0, 2, 0, 0}},               {"gpt2_", {2, 5, 0, 2, 0, 0}},
+    {"gemma2_", {2, 0, 9, 2, 0, 0}},             {"llama_", {2, 0, 5, 0, 2, 0}},
+    {"qwen2_", {2, 0, 5, 0, 2, 0}},              {"t5_encoder_", {2, 0, 5, 2, 0, 0}},
+    {"t5_decoder_", {4, 0, 7, 2, 0, 0}},         {"whisper_encoder_", {2, 5, 0, 4, 0, 0}},
+    {"whisper_decoder_", {4, 7, 0, 2, 0, 0}},
+};
+
+static int count_op(const Module *m, Op op) {
+  int count = 0;
+  for (const Node *n = m->funcs.at[0]->body->first; n; n = n->next) count += n->op == op;
+  return count;
+}
+
+static void check_recovered(Case *c, const Module *m) {
+  for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+    if (!strstr(c->dir, families[i].family)) continue;
+    for (int k = 0; k < N_MODEL_OPS; k++) {
+      int got = count_op(m, model_ops[k]), want = families[i].count[k];
+      if (got != want) fail(c, "recovered", op_name(model_ops[k]), arena_printf(c->arena, "%d, not %d", got, want));
+    }
+    return;
+  }
+  fail(c, "recovered", "family", "the table does not have it");
+}
+
 static bool run_case(Arena *a, const char *dir, const char *file) {
   Case c = {.arena = a, .diag = diag_new(a), .dir = dir};
   c.n_sets = data_load(a, c.diag, dir, c.set);
@@ -87,6 +127,7 @@ static bool run_case(Arena *a, const char *dir, const char *file) {
     check_module(&c, "as imported", m);
     PassOptions o = {.out = stdout, .err = stderr, .changed = check_module, .changed_ctx = &c};
     if (!c.failed && !pass_run(m, &o)) fail(&c, "passes", "default pipeline", diag_first(m->diag));
+    if (!c.failed) check_recovered(&c, m);
   }
   if (m) module_close(m);
   for (int i = 0; i < c.n_sets; i++) data_release(&c.set[i]);

@@ -64,7 +64,7 @@ static Value *grow_literal(Graph *g) {
 }
 
 static Value *grow_unary(Graph *g) {
-  static const Op op[] = {OP_neg, OP_abs, OP_sign, OP_floor, OP_ceil, OP_round, OP_tanh, OP_sigmoid, OP_erf, OP_gelu,
+  static const Op op[] = {OP_neg, OP_abs, OP_sign, OP_floor, OP_ceil, OP_round, OP_tanh, OP_sigmoid, OP_silu, OP_erf, OP_gelu,
                           OP_debug_name, OP_sin};
   return build_unary(&g->b, op[random_below(g->random, (int)(sizeof op / sizeof *op))], any(g));
 }

@@ -1,0 +1,175 @@
+/* recover_mask.c -- which keys a mask lets queries see, where it is made by comparing their places. */
+#include "passes/recover_mask.h"
+
+#include "ir/infer.h"
+#include "passes/rewrite.h"
+
+enum { KEYS = 1, QUERIES = 2, DEEP = 12 }; /* axes, counted from the end; how far back a mask is followed */
+
+/* Numbers that grow by one along an axis from `from` on; along no axis where that is 0. */
+typedef struct Steps {
+  int axis;
+  Dim from;
+} Steps;
+
+/* The one axis of v that is longer than 1, counted from the end; 0 where there is none, or several. */
+static int long_axis(const Value *v) {
+  int axis = 0;
+  for (int i = 1; i <= v->type->rank; i++) {
+    if (dim_is(v->type->dim[v->type->rank - i], 1)) continue;
+    if (axis) return 0;
+    axis = i;
+  }
+  return axis;
+}
+
+static bool one_size(Module *m, const Value *v, Dim *d) {
+  int n;
+  return v && value_dims(m, v, 1, d, &n) && n == 1 && !dim_is_unknown(*d);
+}
+
+static bool steps_of(Module *m, const Value *v, int depth, Steps *s) {
+  const Node *n = v->def;
+  Steps y;
+  Dim step;
+  if (one_size(m, v, &s->from)) return s->axis = 0, true;
+  if (!n || depth == 0 || !dtype_is_int(v->type->dtype)) return false;
+  switch (n->op) {
+  case OP_range:
+    s->axis = 1;
+    return one_size(m, node_in(n, 0), &s->from) && one_size(m, node_in(n, 2), &step) && dim_is(step, 1);
+  case OP_cast:
+    return steps_of(m, node_in(n, 0), depth - 1, s);
+  case OP_reshape: case OP_unsqueeze: case OP_squeeze:
+    if (!steps_of(m, node_in(n, 0), depth - 1, s) || s->axis != long_axis(node_in(n, 0))) return false;
+    s->axis = long_axis(v);
+    return s->axis != 0;
+  case OP_add: case OP_sub:
+    if (!steps_of(m, node_in(n, 0), depth - 1, s) || !steps_of(m, node_in(n, 1), depth - 1, &y)) return false;
+    if (y.axis && (s->axis || n->op == OP_sub)) return false;
+    s->from = n->op == OP_add ? dim_add(m->dims, s->from, y.from) : dim_sub(m->dims, s->from, y.from);
+    s->axis += y.axis;
+    return !dim_is_unknown(s->from);
+  default: return false;
+  }
+}
+
+/* Key and query are compared; where `negated`, what the comparison says is not so. In any form it says that the key is at
+ * most, or more than, the query plus a number. */
+static bool narrow_by_comparison(Module *m, const Node *n, bool negated, Band *band) {
+  Steps x, y;
+  if (!steps_of(m, node_in(n, 0), DEEP, &x) || !steps_of(m, node_in(n, 1), DEEP, &y)) return false;
+  bool key_first = x.axis == KEYS && y.axis == QUERIES;
+  if (!key_first && !(x.axis == QUERIES && y.axis == KEYS)) return false;
+  Dim bound = key_first ? dim_sub(m->dims, y.from, x.from) : dim_sub(m->dims, x.from, y.from);
+  if ((n->op == OP_lt) == key_first) bound = dim_sub(m->dims, bound, dim_const(m->dims, 1));
+  Dim *side = key_first == negated ? &band->before : &band->last;
+  if (*side || dim_is_unknown(bound)) return false;
+  *side = bound;
+  return true;
+}
+
+/* ---- masks that are constants ---- */
+
+typedef bool (*SeenAt)(const Constant *c, const void *bytes, int64_t i, double hidden, bool *seen);
+
+static bool seen_bool(const Constant *c, const void *bytes, int64_t i, double hidden, bool *seen) {
+  (void)hidden;
+  *seen = dtype_get_i(c->type->dtype, bytes, i) != 0;
+  return true;
+}
+
+static bool seen_bias(const Constant *c, const void *bytes, int64_t i, double hidden, bool *seen) {
+  double v = dtype_get_f(c->type->dtype, bytes, i);
+  *seen = v == 0;
+  return v == 0 || v <= hidden;
+}
+
+/* A triangle: all keys up to the query's own and `reach` more. */
+static bool is_triangle(const Constant *c, const void *bytes, SeenAt at, double hidden, int64_t *reach) {
+  int64_t queries = c->type->dim[c->type->rank - 2]->constant, keys = c->type->dim[c->type->rank - 1]->constant;
+  bool seen;
+  *reach = -1;
+  for (int64_t j = 0; j < keys && at(c, bytes, j, hidden, &seen) && seen; j++) *reach = j;
+  for (int64_t i = 0; i < queries; i++)
+    for (int64_t j = 0; j < keys; j++)
+      if (!at(c, bytes, i * keys + j, hidden, &seen) || seen != (j <= i + *reach)) return false;
+  return queries > 1;
+}
+
+static bool narrow_by_constant(Module *m, const Value *v, SeenAt at, double hidden, Band *band) {
+  const Constant *c = value_constant(v);
+  int64_t reach, bytes;
+  enum { MOST = 4 << 20 };
+  if (!c || (c->kind != CONSTANT_BYTES && c->kind != CONSTANT_FILE) || c->type->encoded || band->last) return false;
+  if (c->type->rank < 2 || !constant_size(c, &bytes) || bytes > MOST) return false;
+  for (int i = 0; i < c->type->rank - 2; i++)
+    if (!dim_is(c->type->dim[i], 1)) return false;
+  const void *data = constant_data(m, c, (Loc){0});
+  if (!data || !is_triangle(c, data, at, hidden, &reach)) return false;
+  band->last = dim_const(m->dims, reach);
+  return true;
+}
+
+/* ---- masks ---- */
+
+/* Are the last two axes those of the operand, and any before them of size 1? */
+static bool keeps_places(const Node *n) {
+  Type from = node_in(n, 0)->type, to = n->out[0]->type;
+  if (from->rank < 2 || to->rank < 2) return false;
+  for (int i = 1; i <= from->rank || i <= to->rank; i++) {
+    bool place = i <= 2;
+    if (place && from->dim[from->rank - i] != to->dim[to->rank - i]) return false;
+    if (!place && i <= from->rank && !dim_is(from->dim[from->rank - i], 1)) return false;
+  }
+  return true;
+}
+
+/* c, where v is it as numbers: cast(where(c, 1, 0)), cast(c). */
+static const Value *as_bool(const Node *n) {
+  const Value *v = node_in(n, 0);
+  const Node *choice = match_op(v, OP_where);
+  if (v->type->dtype == DT_bool) return v;
+  return choice && match_is(node_in(choice, 1), 1) && match_is(node_in(choice, 2), 0) ? node_in(choice, 0) : NULL;
+}
+
+static bool narrow(Module *m, const Value *v, bool negated, int depth, Band *band) {
+  const Node *n = v->def;
+  uint64_t bits;
+  if (!n || depth == 0 || v->type->kind != TYPE_TENSOR || v->type->dtype != DT_bool) return false;
+  if (match_bits(v, &bits)) return (bits != 0) != negated;
+  switch (n->op) {
+  case OP_const: return !negated && narrow_by_constant(m, v, seen_bool, 0, band);
+  case OP_le: case OP_lt: return narrow_by_comparison(m, n, negated, band);
+  case OP_not: return narrow(m, node_in(n, 0), !negated, depth - 1, band);
+  case OP_and: case OP_or:
+    if ((n->op == OP_or) != negated) return false;
+    return narrow(m, node_in(n, 0), negated, depth - 1, band) && narrow(m, node_in(n, 1), negated, depth - 1, band);
+  case OP_where: /* a triangle cut out of what is true everywhere */
+    return !negated && match_is(node_in(n, 1), 1) && match_is(node_in(n, 2), 0) && narrow(m, node_in(n, 0), negated, depth - 1, band);
+  case OP_expand: case OP_reshape: case OP_unsqueeze: case OP_squeeze:
+    return keeps_places(n) && narrow(m, node_in(n, 0), negated, depth - 1, band);
+  case OP_cast: return as_bool(n) && narrow(m, as_bool(n), negated, depth - 1, band);
+  default: return false;
+  }
+}
+
+bool band_of(Module *m, const Value *v, bool negated, Band *band) {
+  Band next = *band;
+  if (!narrow(m, v, negated, DEEP, &next)) return false;
+  *band = next;
+  return true;
+}
+
+bool band_of_bias(Module *m, const Value *v, double hidden, Band *band) {
+  const Node *n = v->def;
+  double no = 0;
+  for (int depth = DEEP; n && depth > 0 && (n->op == OP_expand || n->op == OP_reshape) && keeps_places(n); depth--) v = node_in(n, 0), n = v->def;
+  if (!n) return false;
+  if (n->op == OP_const) return narrow_by_constant(m, v, seen_bias, hidden, band);
+  if (n->op != OP_where) return false;
+  for (int seen = 1; seen <= 2; seen++)
+    if (match_is(node_in(n, seen), 0) && match_float(node_in(n, 3 - seen), &no) && no <= hidden)
+      return band_of(m, node_in(n, 0), seen == 2, band);
+  return false;
+}
