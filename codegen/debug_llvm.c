@@ -36,7 +36,7 @@ LlvmDebug *debug_new(LLVMModuleRef m, const char *file, const char *producer) {
                                  LLVMDWARFEmissionFull, 0, false, false, TEXT(""), TEXT(""));
   d->no_path = LLVMDIBuilderCreateExpression(d->builder, NULL, 0);
   set_flag(m, "Debug Info Version", LLVMDebugMetadataVersion());
-  set_flag(m, "Dwarf Version", 5);
+  set_flag(m, "Dwarf Version", 4); /* the index of names in 5 lacks types that LLVM 19 makes for its own conversions */
   return d;
 }
 
