@@ -61,9 +61,9 @@ static const CType *c_type(Dtype t) {
 
 /* "i64 [1, seq]", and the graph's name where it is another. */
 static const char *describe(Arena *a, Type t, const char *name, const char *c_name) {
-  char *s = arena_printf(a, "%s%s [", dtype_name(t->dtype), c_type(t->dtype)->note);
+  char *s = arena_printf(a, "%s [", dtype_name(t->dtype));
   for (int i = 0; i < t->rank; i++) s = arena_printf(a, "%s%s%s", s, i ? ", " : "", dim_text(a, t->dim[i]));
-  s = arena_printf(a, "%s]", s);
+  s = arena_printf(a, "%s]%s", s, c_type(t->dtype)->note);
   if (strcmp(name, c_name) == 0) return s;
   for (const char *at = name; (at = strpbrk(at, "*\n\r")); at++) /* a comment that a name could end */
     if (*at != '*' || at[1] == '/') return s;

@@ -35,6 +35,11 @@ void os_wake(uint32_t *at);                 /* all who wait */
 int64_t os_processors(void);                /* those that this process may use */
 int64_t os_now(void);                       /* nanoseconds */
 
+/* What was written before os_hand_over(at) is read behind os_take_over(at). Atomics see to that; these tell tools that watch
+ * a process and know nothing of atomics in code that was not compiled for them. */
+void os_hand_over(void *at);
+void os_take_over(void *at);
+
 static inline void os_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -119,6 +119,18 @@ int64_t os_processors(void) {
   return n > 0 ? n : 1;
 }
 
+/* Of the thread sanitizer, if the program has it. */
+__attribute__((weak)) void __tsan_release(void *at);
+__attribute__((weak)) void __tsan_acquire(void *at);
+
+void os_hand_over(void *at) {
+  if (__tsan_release) __tsan_release(at);
+}
+
+void os_take_over(void *at) {
+  if (__tsan_acquire) __tsan_acquire(at);
+}
+
 int64_t os_now(void) {
   long t[2] = {0};
   syscall(SYS_clock_gettime, 1, t);

@@ -168,6 +168,9 @@ enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 void os_wait(uint32_t *at, uint32_t value) { call(SYS_futex, ADDRESS(at), FUTEX_WAIT_PRIVATE, value, 0, 0, 0); }
 void os_wake(uint32_t *at) { call(SYS_futex, ADDRESS(at), FUTEX_WAKE_PRIVATE, INT32_MAX, 0, 0, 0); }
 
+void os_hand_over(void *at) { (void)at; } /* nobody watches */
+void os_take_over(void *at) { (void)at; }
+
 int64_t os_now(void) {
   int64_t t[2] = {0};
   call(SYS_clock_gettime, 1, ADDRESS(t), 0, 0, 0, 0);

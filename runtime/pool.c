@@ -53,6 +53,7 @@ static void run_pieces(const lrt_launch *l, int64_t from, int64_t to) {
 }
 
 static void done(lrt_pool *p, int64_t pieces) {
+  os_hand_over(&p->left);
   if (__atomic_sub_fetch(&p->left, (uint32_t)pieces, __ATOMIC_SEQ_CST) == 0 &&
       __atomic_load_n(&p->caller_sleeps, __ATOMIC_SEQ_CST))
     os_wake(&p->left);
@@ -95,6 +96,7 @@ static void *worker(void *context) {
   uint32_t seen = 0;
   for (;;) {
     seen = next_phase(p, seen);
+    os_take_over(&p->phase);
     if (__atomic_load_n(&p->stop, __ATOMIC_SEQ_CST)) break;
     work(p, seen, self);
   }
@@ -106,6 +108,7 @@ static void *worker(void *context) {
 /* ---- the caller ---- */
 
 static void publish(lrt_pool *p) {
+  os_hand_over(&p->phase);
   __atomic_add_fetch(&p->phase, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&p->sleepers, __ATOMIC_SEQ_CST)) os_wake(&p->phase);
 }
@@ -176,4 +179,5 @@ void pool_run(lrt_pool *p, int n, const lrt_launch *launch) {
   publish(p);
   work(p, phase, 0);
   wait_for_pieces(p);
+  os_take_over(&p->left);
 }

@@ -49,6 +49,11 @@ else
   echo "skip: what the thread sanitizer would say, which cc does not have here"
 fi
 
+# names that C does not take, all types and ranks; and what happens where the system has no more to give
+"$lathe" build "$root/tests/library/odd.ir" --emit obj -o odd.o -q && cc $strict -Wall -Wextra -I . "$root/tests/library/odd.c" odd.o -pthread -o odd &&
+  ./odd || fail "odd names"
+cc -std=c17 -Wall -Wextra -I . "$root/tests/library/scarce.c" libdecoder.a -pthread -o scarce && ./scarce decoder.weights || fail "scarcity"
+
 # the header is C99 and C++
 echo '#include "decoder.h"' >only.c
 cc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only only.c || fail "decoder.h is not C99"
