@@ -75,6 +75,9 @@ bool lm_windowed(const Checkpoint *c, const LmConfig *config, int64_t layer);
 int lm_frequencies(const LmConfig *c, float *out);
 double lm_rope_factor(const LmConfig *c);
 
+/* What a program needs to know besides; false after a diag_error. */
+bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t words);
+
 /* The function, in the checkpoint's module; false after a diag_error. */
 bool lm_build(Checkpoint *c, const LmConfig *config);
 

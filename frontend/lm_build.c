@@ -351,5 +351,10 @@ bool lm_build(Checkpoint *c, const LmConfig *config) {
   l.b = (Builder){.module = m, .func = f, .block = f->body};
   if (l.family->kind == LM_DECODER) build_decoder(&l);
   else build_encoder(&l);
+  Model *model = module_add_model(m, "lm");
+  vec_push(m->arena, &model->funcs, f);
+  vec_push(m->arena, &model->weights, l.weights);
+  for (int i = 0; i < m->states.n; i++) vec_push(m->arena, &model->states, m->states.at[i]);
+  if (l.family->kind == LM_DECODER) l.good &= lm_add_facts(c, config, model, words(&l));
   return l.good && diag_errors(m->diag) == 0;
 }

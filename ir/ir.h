@@ -166,9 +166,16 @@ int64_t state_offset(const State *s, const Field *f, int64_t sequence, int64_t r
 int type_memories(Type t);
 Dtype type_memory(Type t, int i);
 
+/* What a program knows of its model besides functions: a vocabulary, the token that ends a text. */
+typedef struct Fact {
+  const char *name;
+  Constant *constant;
+} Fact;
+
 /* A model: what belongs together when a program is made of it. */
 typedef struct Model {
   const char *name;
+  VEC(Fact) facts;
   VEC(Func *) funcs;
   VEC(Weights *) weights;
   VEC(State *) states;
@@ -201,6 +208,8 @@ Constant *module_add_constant(Module *m, const char *name, Type t);
 void module_name_constant(Module *m, Constant *c, const char *name); /* a literal becomes one of the module's */
 State *module_add_state(Module *m, const char *name);
 Model *module_add_model(Module *m, const char *name);
+/* A fact of a model as a constant of the module, which is called after both. */
+void model_add_fact(Module *m, Model *model, const char *name, Constant *value);
 Func *module_add_func(Module *m, const char *name, OpLevel level);
 
 File *module_find_file(const Module *m, const char *name);

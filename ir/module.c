@@ -110,6 +110,11 @@ Model *module_add_model(Module *m, const char *name) {
   return model;
 }
 
+void model_add_fact(Module *m, Model *model, const char *name, Constant *value) {
+  module_name_constant(m, value, module_free_name(m, arena_printf(m->arena, "%s.%s", model->name, name)));
+  vec_push(m->arena, &model->facts, ((Fact){arena_string(m->arena, name, strlen(name)), value}));
+}
+
 Func *module_add_func(Module *m, const char *name, OpLevel level) {
   Func *f = ARENA_NEW(m->arena, Func);
   f->module = m;

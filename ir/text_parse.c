@@ -544,14 +544,28 @@ static bool parse_state_decl(Parser *p) {
   return parse_expect(p, '}', "',' or '}'") && parse_location(p, &s->loc);
 }
 
+/* fact "eos" = @main.eos */
+static bool parse_fact(Parser *p, Model *model) {
+  const char *name, *constant;
+  int line = p->tok.line;
+  if (!parse_word_or_string(p, "the name of a fact", &name)) return false;
+  name = arena_string(p->arena, name, strlen(name));
+  if (!parse_expect(p, '=', "'=' and a constant") || !parse_module_name(p, &constant)) return false;
+  Constant *c = module_find_constant(p->m, constant);
+  if (!c) return parse_fail(p, line, "`@%s` is not a constant declared before", constant);
+  vec_push(p->arena, &model->facts, ((Fact){name, c}));
+  return true;
+}
+
 static bool parse_member(Parser *p, Model *model) {
   const char *name;
   Token t = p->tok;
   static const char *const kinds[] = {"func", "weights", "state"};
   static const char *const whats[] = {"function", "set of weights", "state"};
   int kind = 0;
+  if (parse_accept_word(p, "fact")) return parse_fact(p, model);
   while (kind < 3 && !parse_accept_word(p, kinds[kind])) kind++;
-  if (kind == 3) return parse_unexpected(p, "func, weights, state or '}'");
+  if (kind == 3) return parse_unexpected(p, "func, weights, state, fact or '}'");
   if (!parse_module_name(p, &name)) return false;
   Func *f = kind == 0 ? module_find_func(p->m, name) : NULL;
   Weights *w = kind == 1 ? module_find_weights(p->m, name) : NULL;

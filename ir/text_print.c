@@ -411,6 +411,11 @@ static void print_model(Printer *p, const Model *m) {
   for (int i = 0; i < m->funcs.n; i++) print_member(p, "func", m->funcs.at[i]->name);
   for (int i = 0; i < m->weights.n; i++) print_member(p, "weights", m->weights.at[i]->name);
   for (int i = 0; i < m->states.n; i++) print_member(p, "state", m->states.at[i]->name);
+  for (int i = 0; i < m->facts.n; i++) {
+    put(p, " fact ");
+    text_quote(p->out, m->facts.at[i].name);
+    print_member(p, "=", m->facts.at[i].constant->name);
+  }
   put(p, " }\n");
 }
 

@@ -519,6 +519,9 @@ static void check_model(Verifier *v, const Model *m) {
   for (int i = 0; i < m->states.n; i++)
     if (module_find_state(v->m, m->states.at[i]->name) != m->states.at[i])
       fail(v, (Loc){.file = v->m->source}, "@%s: state @%s is not in this module", m->name, m->states.at[i]->name);
+  for (int i = 0; i < m->facts.n; i++)
+    if (module_find_constant(v->m, m->facts.at[i].constant->name) != m->facts.at[i].constant)
+      fail(v, (Loc){.file = v->m->source}, "@%s: the constant of \"%s\" is not in this module", m->name, m->facts.at[i].name);
 }
 
 /* ---- calls ---- */

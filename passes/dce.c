@@ -83,21 +83,28 @@ static bool drop_symbols(PassCall *c, Func *f) {
 
 /* ---- constants ---- */
 
+static void mark_constants(const Block *b);
+
+static void mark_constant(Constant *k) {
+  if (k->mark) return;
+  k->mark = true;
+  if (k->body) mark_constants(k->body);
+}
+
 static void mark_constants(const Block *b) {
   for (const Node *n = b->first; n; n = n->next) {
     for (int i = 0; i < n->n_regions; i++) mark_constants(n->region[i]);
-    Constant *k = n->op == OP_const ? node_attr(n, attr_slot(const, value))->constant : NULL;
-    if (!k || k->mark) continue;
-    k->mark = true;
-    if (k->body) mark_constants(k->body);
+    if (n->op == OP_const) mark_constant(node_attr(n, attr_slot(const, value))->constant);
   }
 }
 
-/* What is bound at run time stays: it is given by name, used or not. */
+/* What is bound at run time stays: it is given by name, used or not; and so do the facts of models. */
 static bool drop_constants(Module *m) {
   int n = 0, had = m->constants.n;
   for (int i = 0; i < had; i++) m->constants.at[i]->mark = m->constants.at[i]->kind == CONSTANT_BOUND;
   for (int i = 0; i < m->funcs.n; i++) mark_constants(m->funcs.at[i]->body);
+  for (int i = 0; i < m->models.n; i++)
+    for (int k = 0; k < m->models.at[i]->facts.n; k++) mark_constant(m->models.at[i]->facts.at[k].constant);
   for (int i = 0; i < had; i++)
     if (m->constants.at[i]->mark) m->constants.at[n++] = m->constants.at[i];
   m->constants.n = n;
