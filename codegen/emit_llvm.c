@@ -257,6 +257,8 @@ static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
   LLVMAddIncoming(g, (LLVMValueRef[]){begin, next}, (LLVMBasicBlockRef[]){before, loop}, 2);
   LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, end, ""), loop, after);
   LLVMPositionBuilderAtEnd(e->b, after);
+  /* On x86 these are seen in the order of other stores only behind a fence; elsewhere they are stores like others. */
+  if (e->streams && strncmp(e->target->triple, "x86_64", 6) == 0) llvm_intrinsic(e, "llvm.x86.sse.sfence", NULL, 0, NULL);
   LLVMBuildRetVoid(e->b);
 }
 

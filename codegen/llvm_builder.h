@@ -16,6 +16,7 @@ typedef struct Emitter {
   LLVMBuilderRef b;
   LLVMValueRef *value; /* by Value.number */
   LLVMValueRef group[3], groups[3];
+  bool streams; /* are there stores that pass the caches by */
   struct LlvmDebug *debug; /* or NULL */
   LLVMMetadataRef scope;   /* with `debug`: of the function that is being built */
 } Emitter;

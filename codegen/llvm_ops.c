@@ -414,11 +414,19 @@ static LLVMValueRef emit_load(Emitter *e, const Node *n) {
   return t->dtype == DT_bool ? compare(e, LLVMIntNE, v, llvm_int(type, 0)) : v;
 }
 
+static void past_caches(Emitter *e, LLVMValueRef store) {
+  LLVMMetadataRef one = LLVMValueAsMetadata(llvm_int(LLVMInt32TypeInContext(e->context), 1));
+  unsigned kind = LLVMGetMDKindIDInContext(e->context, "nontemporal", strlen("nontemporal"));
+  LLVMSetMetadata(store, kind, LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, &one, 1)));
+  e->streams = true;
+}
+
 static LLVMValueRef emit_store(Emitter *e, const Node *n) {
   LLVMValueRef v = IN(2);
   if (type_in(n, 2) == DT_bool) v = LLVMBuildZExt(e->b, v, like(v, LLVMInt8TypeInContext(e->context)), "");
   LLVMValueRef s = LLVMBuildStore(e->b, v, address(e, n, true));
   LLVMSetAlignment(s, alignment(n, node_int(n, store, align)));
+  if (node_bool(n, store, stream)) past_caches(e, s);
   return NULL;
 }
 

@@ -31,12 +31,12 @@ static void *no_memory(Evaluator *e, int64_t bytes, bool bounded) {
   return NULL;
 }
 
-/* Zeroed, and at least one byte, so that an empty tensor has an address. */
+/* Zeroed, and with room to align it, so that an empty tensor has an address, too. */
 static void *take(Evaluator *e, int64_t bytes) {
   Budget *b = e ? eval_budget(e) : NULL;
   int64_t total;
   if (b && b->limit && (!checked_add(b->used, bytes, &total) || total > b->limit)) return no_memory(e, bytes, true);
-  void *p = bytes < INT64_MAX / 2 ? calloc(1, bytes ? (size_t)bytes : 1) : NULL;
+  void *p = bytes < INT64_MAX / 2 ? calloc(1, (size_t)bytes + TENSOR_ALIGN) : NULL;
   if (!p && !e) fatal_resource("out of memory (asked for %" PRId64 " bytes)", bytes);
   if (!p) return no_memory(e, bytes, false);
   if (b) b->used += bytes;
@@ -73,8 +73,8 @@ Tensor *tensor_new(Evaluator *e, Dtype t, int rank, const int64_t *dim) {
   if (!data) return NULL;
   Tensor *x = tensor_blank(t, rank, dim);
   x->count = count;
-  x->data = data;
-  x->owned = true;
+  x->data = (char *)data + (TENSOR_ALIGN - (uintptr_t)data % TENSOR_ALIGN) % TENSOR_ALIGN;
+  x->owned = data;
   x->budget = e ? eval_budget(e) : NULL;
   if (x->budget) x->budget->refs++;
   return x;
@@ -200,7 +200,7 @@ Tensor *tensor_ref(Tensor *t) {
 static void give_back(Tensor *t) {
   int64_t bytes;
   ensure(dtype_size(t->dtype, t->count, &bytes));
-  free(t->data);
+  free(t->owned);
   if (t->budget) t->budget->used -= bytes;
 }
 

@@ -8,6 +8,8 @@ typedef struct Evaluator Evaluator; /* whose --max-memory new tensors count agai
 
 /* A concrete value. Elements are packed as dtype.h says; of an encoded tensor, `data` holds the codes, and `scale` and
  * `zero` the rest. Reference counted, since constants and reshapes share. */
+enum { TENSOR_ALIGN = 64 }; /* bytes that its memory is at a multiple of, as a program's is: kernels rely on it */
+
 struct Tensor {
   int refs;
   Dtype dtype;
@@ -17,8 +19,8 @@ struct Tensor {
   int64_t dim[MAX_RANK];
   int64_t count; /* elements */
   void *data;
-  Tensor *owner; /* whose memory `data` is, when not its own; NULL and !owned: mapped or static memory */
-  bool owned;
+  Tensor *owner; /* whose memory `data` is, when not its own; NULL and not owned: mapped or static memory */
+  void *owned;   /* what `data` is the aligned part of, or NULL */
   struct Budget *budget; /* what its own memory counts against, or NULL */
   Tensor *scale, *zero;
   struct StateValue *state; /* of a value of state type, which has no data */

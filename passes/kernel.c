@@ -140,7 +140,9 @@ Value *kernel_pull_broadcast(Kernel *k, const Value *v, Type to, Value *const *i
 void kernel_store_result(Kernel *k, int result, Value *const *index, Value *x) {
   Type t = k->root->out[result]->type;
   if (kernel_is_narrow(t->dtype)) x = kernel_encode(k, t->dtype, x, false, ROUND_EVEN); /* it is exact */
-  kb_store(&k->b, k->out_memory[result - k->first], kernel_linear(k, t, index), x);
+  int64_t align = k->stream ? k->lanes * dtype_bits(t->dtype) / 8 : 0;
+  build(&k->b, OP_store, 0, INS(k->out_memory[result - k->first], kernel_linear(k, t, index), x),
+        ATTRS(at_i(store, align, align), at_i(store, stream, k->stream)));
 }
 
 /* Is v the value `on`, or computed from it within the region? */
@@ -181,6 +183,13 @@ static bool can_vectorise_node(const Kernel *k, const Node *n, Dim last) {
   for (int i = 0; i < n->n_in && (arithmetic || i < 1); i++)
     if (!can_vectorise_operand(k, node_in(n, i), last)) return false;
   return can_vectorise_operand(k, n->out[0], last);
+}
+
+/* The elements of a result, where no row makes them. */
+bool kernel_elements_on_vectors(const Kernel *k) {
+  Type t = k->root->out[0]->type;
+  if (t->rank == 0 || dim_is(t->dim[t->rank - 1], 1)) return false;
+  return k->inside ? !k->anchor && kernel_can_vectorise(k, k->root) : can_vectorise_node(k, k->root, t->dim[t->rank - 1]);
 }
 
 bool kernel_can_vectorise(const Kernel *k, const Node *row) {

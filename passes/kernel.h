@@ -38,6 +38,7 @@ struct Kernel {
   const Node *anchor; /* the one op of the region that makes its own kernel, or NULL */
   bool flat;     /* all is of one shape: an index is the element's number */
   int64_t lanes; /* elements that one step computes, along the last axis: 0 for 1; see kernel_can_vectorise() */
+  bool stream;   /* results are too large for caches: vectors, which lie at multiples of their size, pass these by */
   VEC(Known) known;
   VEC(const Value *) in; /* the operands in memory, each with its parameter */
   VEC(Value *) in_memory;
@@ -79,6 +80,8 @@ void kernel_store_result(Kernel *k, int result, Value *const *index, Value *x);
 /* Can what follows the row in its region be computed on vectors along the last axis: with k->lanes set, kernel_store takes
  * one, and the index of the last axis is that of its first lane. */
 bool kernel_can_vectorise(const Kernel *k, const Node *n);
+/* The same of a result that no row makes. */
+bool kernel_elements_on_vectors(const Kernel *k);
 
 /* Gives each workgroup a place of t along all dims but those from `from` up to `to`: index[] of these is left alone. */
 void kernel_spread(Kernel *k, Type t, int from, int to, Value **index);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "ir/checked.h"
 #include "ir/fatal.h"
 #include "ir/infer.h"
 #include "ir/strmap.h"
@@ -45,15 +46,54 @@ static void store_elements(Kernel *k, const Node *end, Value **index) {
   for (int i = k->first; i < k->first + k->n_out; i++) kernel_store_result(k, i, index, kernel_pull(k, result_value(k, end, i), index));
 }
 
+/* Elements `from` up to `to` along an axis of index[], which LLVM makes vectors of, or as streams of our own. */
+static void store_span(Kernel *k, const Node *end, Value **index, int axis, Value *from, Value *to, int64_t lanes) {
+  KernelFor f = kb_for_step(&k->b, from, to, lanes ? lanes : 1, 0, NULL);
+  k->lanes = lanes, k->stream = lanes > 0;
+  index[axis] = f.i;
+  store_elements(k, end, index);
+  k->lanes = 0, k->stream = false;
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* Results of so many bytes, which no cache holds, are written past them: what is in the caches stays, and memory is not read to
+ * be written. */
+enum { STREAM = 32 << 20 };
+
+/* Lanes for streams, or 0: the result is small for sure, or not made of vectors. */
+static int64_t stream_lanes(const Kernel *k, Type t, Dim total) {
+  int64_t most = dim_is_const(total) ? total->constant : dim_capacity(total), bytes;
+  if (!k->target || k->target->kind != TARGET_CPU || !kernel_elements_on_vectors(k)) return 0;
+  if (most >= 0 && checked_mul(most, dtype_bits(t->dtype) / 8, &bytes) && bytes < STREAM) return 0;
+  return k->target->vector_bytes / 4;
+}
+
+/* The span as a stream where the whole result is large, which only the run may know. Its whole vectors, that is: what is left
+ * behind them is stored one by one. */
+static void store_large(Kernel *k, const Node *end, Value **index, int axis, Value *from, Value *to, Dim total, int64_t lanes) {
+  Type t = k->root->out[k->first]->type;
+  Value *least = kb_index(&k->b, STREAM / (dtype_bits(t->dtype) / 8)), *width = kb_index(&k->b, lanes);
+  KernelWhen large = {0};
+  bool sure = dim_is_const(total);
+  if (!sure) large = kb_when(&k->b, kb_at_most(&k->b, least, kernel_size(k, total)), 0);
+  Value *whole = kb_add(&k->b, from, kb_mul(&k->b, kb_div(&k->b, kb_sub(&k->b, to, from), width), width));
+  store_span(k, end, index, axis, from, whole, lanes);
+  store_span(k, end, index, axis, whole, to, 0);
+  if (sure) return;
+  kb_else(&k->b, &large, 0, NULL);
+  store_span(k, end, index, axis, from, to, 0);
+  kb_when_end(&k->b, &large, 0, NULL);
+}
+
 /* One number for all elements, cut in chunks. */
 static void lower_flat(Kernel *k, Type t, const Node *end) {
   DimPool *p = k->module->dims;
   Dim total = type_elements(p, t), chunk = dim_const(p, CHUNK);
-  Value *from = kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), kb_index(&k->b, CHUNK));
+  int64_t lanes = stream_lanes(k, t, total);
+  Value *from = kb_mul(&k->b, build(&k->b, OP_group_id, 1, 0, NULL, NO_ATTRS), kb_index(&k->b, CHUNK)), *index[1];
   Value *to = kb_min(&k->b, kb_add(&k->b, from, kb_index(&k->b, CHUNK)), kernel_size(k, total));
-  KernelFor f = kb_for(&k->b, from, to, 0, NULL);
-  store_elements(k, end, (Value *[]){f.i});
-  kb_for_end(&k->b, &f, 0, NULL);
+  if (lanes) store_large(k, end, index, 0, from, to, total, lanes);
+  else store_span(k, end, index, 0, from, to, 0);
   k->grid[0] = dim_ceildiv(p, total, chunk);
 }
 
@@ -92,10 +132,12 @@ static void lower_packed(Kernel *k, Type t, const Node *end) {
 static void lower_rows(Kernel *k, Type t, const Node *end) {
   Value *index[MAX_RANK];
   kernel_spread(k, t, t->rank - 1, t->rank, index);
-  KernelFor f = kb_for(&k->b, kb_index(&k->b, 0), kernel_size(k, t->dim[t->rank - 1]), 0, NULL);
-  index[t->rank - 1] = f.i;
-  store_elements(k, end, index);
-  kb_for_end(&k->b, &f, 0, NULL);
+  Dim last = t->dim[t->rank - 1], total = type_elements(k->module->dims, t);
+  int64_t lanes = stream_lanes(k, t, total);
+  bool aligned = lanes && dim_is_const(last) && last->constant % lanes == 0;
+  Value *zero = kb_index(&k->b, 0), *size = kernel_size(k, last);
+  if (aligned) store_large(k, end, index, t->rank - 1, zero, size, total, lanes);
+  else store_span(k, end, index, t->rank - 1, zero, size, 0);
 }
 
 /* ---- which way an op goes ---- */

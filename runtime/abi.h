@@ -10,7 +10,7 @@
 
 /* ---- kernels ---- */
 
-/* One argument of a kernel: where its memory is, or a scalar's bits. */
+/* One argument of a kernel: where its memory is, or a scalar's bits. What it writes is at a multiple of LRT_ALIGN. */
 typedef union lrt_arg {
   void *memory;
   uint64_t bits;
