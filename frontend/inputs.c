@@ -7,6 +7,7 @@
 #include "frontend/npy.h"
 #include "frontend/onnx_tensor.h"
 #include "ir/checked.h"
+#include "ir/splitmix.h"
 
 /* ---- numbers on the command line ---- */
 
@@ -86,13 +87,6 @@ bool inputs_bind(Driver *d, Module *m, Evaluator *e) {
 
 /* ---- inputs made up ---- */
 
-static uint64_t next_random(uint64_t *s) {
-  uint64_t z = *s += 0x9E3779B97F4A7C15u; /* splitmix64 */
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
-
 /* Sizes that nothing fixes are 4, or the most that they can be. */
 static bool made_up_sizes(Driver *d, const Func *f, const Value *v, int64_t *dim) {
   enum { FREE_SIZE = 4 };
@@ -114,9 +108,8 @@ static Tensor *random_tensor(Driver *d, Evaluator *e, const Func *f, const Value
   Tensor *t = tensor_new(e, v->type->dtype, v->type->rank, dim);
   if (!t) diag_hint(d->diag, "this is input `%s`, which is to be made up; -d gives it another size", v->name ? v->name : "?");
   for (int64_t i = 0; t && i < t->count; i++) {
-    uint64_t r = next_random(seed);
-    if (dtype_is_float(t->dtype)) dtype_set_f(t->dtype, t->data, i, (double)(int64_t)(r >> 11) * 0x1p-52 - 1);
-    else dtype_set_i(t->dtype, t->data, i, (int64_t)(r >> 63));
+    if (dtype_is_float(t->dtype)) dtype_set_f(t->dtype, t->data, i, splitmix_unit(seed));
+    else dtype_set_i(t->dtype, t->data, i, (int64_t)(splitmix(seed) >> 63));
   }
   return t;
 }

@@ -104,7 +104,7 @@ static bool widen_bf16(Array *a, int64_t count) {
   return true;
 }
 
-static bool read_mapped(const uint8_t *file, size_t size, const lrt_port *port, Array *a, ArrayError *why) {
+bool array_parse(const uint8_t *file, size_t size, const lrt_port *port, Array *a, ArrayError *why) {
   char header[HEADER];
   int64_t count, bytes, element = types[port->dtype].bytes;
   size_t from = read_header(file, size, header);
@@ -123,7 +123,7 @@ static bool read_mapped(const uint8_t *file, size_t size, const lrt_port *port, 
   if (!read_shape(entry(header, "shape"), &a->rank, a->dim)) return fail(why, "its shape cannot be read");
   if (a->rank != port->rank) return fail(why, "it has %d axes, and `%s` has %d", a->rank, port->name, port->rank);
   if (!array_bytes(a, &count, &bytes)) return fail(why, "its shape overflows");
-  if (port->dtype == LRT_bf16) bytes = count * 4, element = 4;
+  if (port->dtype == LRT_bf16 && __builtin_mul_overflow(count, (element = 4), &bytes)) return fail(why, "its shape overflows");
   if ((size_t)bytes > size - from)
     return fail(why, "%d elements of %d bytes are declared, and %d bytes follow", count, element, (int64_t)(size - from));
   a->data = aligned(file + from, bytes);
@@ -139,7 +139,7 @@ bool array_read(const char *path, const lrt_port *port, Array *a, ArrayError *wh
   os_close(file);
   if (bytes <= 0) return fail(why, bytes == 0 ? "it is empty" : "it is no file that can be read");
   if (!map) return no_memory(why);
-  return read_mapped(map, (size_t)bytes, port, a, why);
+  return array_parse(map, (size_t)bytes, port, a, why);
 }
 
 /* ---- writing ---- */

@@ -20,6 +20,8 @@ typedef struct ArrayError {
 
 const char *array_dtype_name(int64_t dtype);
 
+/* What a file's bytes hold: elements where they are, or where they were copied to, as kernels read them. */
+bool array_parse(const uint8_t *file, size_t size, const lrt_port *port, Array *a, ArrayError *why);
 /* Maps the file, which stays mapped; its elements must be of the port's type and axes. Else false, with why in `why`. */
 bool array_read(const char *path, const lrt_port *port, Array *a, ArrayError *why);
 /* Writes aside and renames: there is never half a file. */

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 void fuzz_mutate(Input *in, const Input *other, Random *r) {
-  if (random_below(r, 5))
+  if (random_index(r, 5))
     mutate_wire(in, other, r);
   else
     mutate(in, other, r);

@@ -11,15 +11,6 @@
 
 enum { MAX_SIZE = 1 << 20 };
 
-uint64_t random_next(Random *r) {
-  uint64_t z = r->state += 0x9E3779B97F4A7C15u; /* splitmix64 */
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-  return z ^ z >> 31;
-}
-
-size_t random_below(Random *r, size_t n) { return (size_t)(random_next(r) % n); }
-
 /* ---- editing ---- */
 
 /* [from, from+cut) becomes the n bytes at `with`, which do not lie in the input. */
@@ -57,7 +48,7 @@ static bool is_word(uint8_t c) {
 /* A run of such bytes, found from a random place on; empty where there is none. */
 static Span find(const Input *in, Random *r, IsPart is) {
   if (in->n == 0) return (Span){0, 0};
-  size_t i = random_below(r, in->n);
+  size_t i = random_index(r, in->n);
   while (i < in->n && !is(in->at[i])) i++;
   size_t from = i, to = i;
   while (from > 0 && is(in->at[from - 1])) from--;
@@ -84,22 +75,22 @@ static void copy_over(Input *in, Span to, const Input *from, Span piece) {
 
 static void flip_bit(Input *in, const Input *other, Random *r) {
   (void)other;
-  if (in->n) in->at[random_below(r, in->n)] ^= (uint8_t)(1u << random_below(r, 8));
+  if (in->n) in->at[random_index(r, in->n)] ^= (uint8_t)(1u << random_index(r, 8));
 }
 
 static void insert_byte(Input *in, const Input *other, Random *r) {
   static const char often[] = "(){}[]<>=:,+-*?%@\"_ \n0";
   (void)other;
-  bool any = random_below(r, 4) == 0;
-  uint8_t c = any ? (uint8_t)random_next(r) : (uint8_t)often[random_below(r, sizeof often - 1)];
-  replace(in, random_below(r, in->n + 1), 0, &c, 1);
+  bool any = random_index(r, 4) == 0;
+  uint8_t c = any ? (uint8_t)random_next(r) : (uint8_t)often[random_index(r, sizeof often - 1)];
+  replace(in, random_index(r, in->n + 1), 0, &c, 1);
 }
 
 static void delete_bytes(Input *in, const Input *other, Random *r) {
   (void)other;
   if (in->n == 0) return;
-  size_t at = random_below(r, in->n), most = in->n - at;
-  replace(in, at, 1 + random_below(r, most < 8 ? most : 8), NULL, 0);
+  size_t at = random_index(r, in->n), most = in->n - at;
+  replace(in, at, 1 + random_index(r, most < 8 ? most : 8), NULL, 0);
 }
 
 static void edit_number(Input *in, const Input *other, Random *r) {
@@ -127,7 +118,7 @@ static void edit_number(Input *in, const Input *other, Random *r) {
                                         "-1"};
   (void)other;
   Span s = find(in, r, is_digit);
-  const char *with = numbers[random_below(r, sizeof numbers / sizeof *numbers)];
+  const char *with = numbers[random_index(r, sizeof numbers / sizeof *numbers)];
   if (s.n) replace(in, s.at, s.n, (const uint8_t *)with, strlen(with));
 }
 
@@ -136,7 +127,7 @@ static int word_kind(uint8_t c) { return c == '%' || c == '@' ? c : is_digit(c) 
 
 /* Mostly by a word of the same kind, which leaves more of a text readable: another value, type, op or size. */
 static void replace_word(Input *in, const Input *other, Random *r) {
-  const Input *from = random_below(r, 3) ? in : other;
+  const Input *from = random_index(r, 3) ? in : other;
   Span to = find(in, r, is_word), piece = find(from, r, is_word);
   for (int tries = 0; tries < 8 && to.n && piece.n && word_kind(in->at[to.at]) != word_kind(from->at[piece.at]);
        tries++)
@@ -157,7 +148,7 @@ static void delete_line(Input *in, const Input *other, Random *r) {
 }
 
 static void copy_line(Input *in, const Input *other, Random *r) {
-  const Input *from = random_below(r, 3) ? in : other;
+  const Input *from = random_index(r, 3) ? in : other;
   Span piece = find_line(from, r), to = find_line(in, r);
   to.n = 0;
   copy_over(in, to, from, piece);
@@ -166,9 +157,9 @@ static void copy_line(Input *in, const Input *other, Random *r) {
 static void repeat_piece(Input *in, const Input *other, Random *r) {
   (void)other;
   if (in->n == 0) return;
-  size_t at = random_below(r, in->n), most = in->n - at;
-  Span piece = {at, 1 + random_below(r, most < 64 ? most : 64)};
-  for (size_t k = random_below(r, 20); k > 0; k--) copy_over(in, (Span){at, 0}, in, piece);
+  size_t at = random_index(r, in->n), most = in->n - at;
+  Span piece = {at, 1 + random_index(r, most < 64 ? most : 64)};
+  for (size_t k = random_index(r, 20); k > 0; k--) copy_over(in, (Span){at, 0}, in, piece);
 }
 
 static void splice(Input *in, const Input *other, Random *r) {
@@ -178,7 +169,7 @@ static void splice(Input *in, const Input *other, Random *r) {
 
 static void truncate_input(Input *in, const Input *other, Random *r) {
   (void)other;
-  if (in->n && random_below(r, 4) == 0) in->n = random_below(r, in->n);
+  if (in->n && random_index(r, 4) == 0) in->n = random_index(r, in->n);
 }
 
 typedef void (*Change)(Input *, const Input *, Random *);
@@ -187,6 +178,6 @@ void mutate(Input *in, const Input *other, Random *r) {
   static const Change changes[] = {flip_bit,     insert_byte,  delete_bytes, edit_number, edit_number,
                                    replace_word, replace_word, replace_word, delete_word, delete_line,
                                    copy_line,    copy_line,    repeat_piece, splice,      truncate_input};
-  size_t n = random_below(r, 2) ? 1 : 1 + random_below(r, 5);
-  for (; n > 0; n--) changes[random_below(r, sizeof changes / sizeof *changes)](in, other, r);
+  size_t n = random_index(r, 2) ? 1 : 1 + random_index(r, 5);
+  for (; n > 0; n--) changes[random_index(r, sizeof changes / sizeof *changes)](in, other, r);
 }

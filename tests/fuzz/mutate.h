@@ -5,17 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../random.h"
+
 typedef struct Input {
   uint8_t *at;
   size_t n, cap;
 } Input;
-
-typedef struct Random {
-  uint64_t state;
-} Random;
-
-uint64_t random_next(Random *r);
-size_t random_below(Random *r, size_t n); /* n > 0 */
 
 void input_set(Input *in, const uint8_t *at, size_t n);
 /* Several changes to `in`; `other` is another input, to take pieces from. */

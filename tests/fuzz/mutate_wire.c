@@ -109,13 +109,13 @@ static uint64_t odd_number(Random *r, uint64_t v) {
   static const uint64_t odd[] = {
       0,   1,     2,         3,          7,          12,         13,        16,         64,         255,
       256, 65536, INT32_MAX, 1ull << 31, 1ull << 32, 1ull << 62, INT64_MAX, 1ull << 63, UINT64_MAX, UINT64_MAX - 1};
-  if (random_below(r, 3) == 0) return v + (random_below(r, 2) ? 1 : UINT64_MAX);
-  return odd[random_below(r, sizeof odd / sizeof *odd)];
+  if (random_index(r, 3) == 0) return v + (random_index(r, 2) ? 1 : UINT64_MAX);
+  return odd[random_index(r, sizeof odd / sizeof *odd)];
 }
 
 static const Field *any_like(const Fields *l, const Field *f, Random *r) {
   for (int tries = 0; tries < 50 && l->n; tries++) {
-    const Field *g = &l->at[random_below(r, (size_t)l->n)];
+    const Field *g = &l->at[random_index(r, (size_t)l->n)];
     if (g->wire == f->wire && (g->number == f->number || tries > 30)) return g;
   }
   return f;
@@ -125,9 +125,9 @@ static const Field *any_like(const Fields *l, const Field *f, Random *r) {
 static void put_damaged(Input *out, const Field *f, Random *r) {
   Input copy = {0};
   input_set(&copy, f->body, f->n);
-  size_t at = random_below(r, copy.n + 1);
-  if (at < copy.n && random_below(r, 2))
-    copy.at[at] ^= (uint8_t)(1u << random_below(r, 8));
+  size_t at = random_index(r, copy.n + 1);
+  if (at < copy.n && random_index(r, 2))
+    copy.at[at] ^= (uint8_t)(1u << random_index(r, 8));
   else if (at < copy.n && f->wire == WIRE_BYTES)
     copy.n = at;
   else if (f->wire == WIRE_BYTES)
@@ -137,9 +137,9 @@ static void put_damaged(Input *out, const Field *f, Random *r) {
 }
 
 static void put_changed(Input *out, const Field *f, Change *c) {
-  const Field *like = any_like(random_below(c->random, 3) ? c->all : c->other, f, c->random);
+  const Field *like = any_like(random_index(c->random, 3) ? c->all : c->other, f, c->random);
   Field g = *f;
-  switch (random_below(c->random, 6)) {
+  switch (random_index(c->random, 6)) {
   case 0: return;
   case 1:
     put_field(out, f, f->body, f->n);
@@ -186,7 +186,7 @@ static void rewrite(Input *out, Change *c, const uint8_t *at, const uint8_t *end
 void mutate_wire(Input *in, const Input *other, Random *r) {
   Fields *all = calloc(2, sizeof *all);
   if (!all) abort();
-  size_t n = 1 + random_below(r, 4);
+  size_t n = 1 + random_index(r, 4);
   if (other->n) list_fields(&all[1], other->at, other->at + other->n, 0);
   for (; n > 0; n--) {
     all[0].n = 0;
@@ -194,7 +194,7 @@ void mutate_wire(Input *in, const Input *other, Random *r) {
     if (all[0].n == 0) break;
     Input out = {0};
     Change c = {.all = &all[0], .other = &all[1], .random = r};
-    c.target = (int)random_below(r, (size_t)all[0].n);
+    c.target = (int)random_index(r, (size_t)all[0].n);
     rewrite(&out, &c, in->at, in->at + in->n, 0);
     input_set(in, out.at, out.n);
     free(out.at);

@@ -96,8 +96,8 @@ static const Seed *make_input(const Options *o, int64_t i, Input *in) {
     return &o->seeds[i];
   }
   Random r = {(uint64_t)o->seed * 0x9E3779B97F4A7C15u ^ (uint64_t)(i - o->n_seeds) * 0xD1342543DE82EF95u};
-  const Seed *s = &o->seeds[random_below(&r, (size_t)o->n_seeds)];
-  const Seed *other = &o->seeds[random_below(&r, (size_t)o->n_seeds)];
+  const Seed *s = &o->seeds[random_index(&r, (size_t)o->n_seeds)];
+  const Seed *other = &o->seeds[random_index(&r, (size_t)o->n_seeds)];
   input_set(in, s->input.at, s->input.n);
   fuzz_mutate(in, &other->input, &r);
   return s;
