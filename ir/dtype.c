@@ -192,6 +192,7 @@ static uint64_t encode_exponent(const DtypeInfo *d, double v, bool saturate, Rou
 
 static uint64_t encode_table(const float *table, int n, double v) {
   int best = 0;
+  if (v > (double)table[n - 1]) return (uint64_t)(n - 1); /* infinity is equally far from all */
   for (int i = 1; i < n; i++)
     if (fabs(v - (double)table[i]) < fabs(v - (double)table[best])) best = i;
   return (uint64_t)best;

@@ -72,7 +72,7 @@ static bool can_join(const Group *g, const Node *n) {
   return true;
 }
 
-/* A kernel row gives its elements in its own order: what follows must want them where they are. */
+/* A kernel row gives its elements in its own order: what follows must want them where they are (and as whole bytes). */
 static bool keeps_order(const Group *g) {
   for (int i = 0; i < g->nodes.n; i++)
     if (g->nodes.at[i]->op == OP_transpose) return false;
@@ -93,7 +93,7 @@ static void consider(Group *g, const Node *reader, Node *n) {
   bool after_anchor = !g->anchor || reader != g->anchor;
   if (g->nodes.n >= MAX_GROUP || !can_join(g, n)) return;
   if (is_anchor(n)) {
-    if (lower_row(n->op)->kernel && !keeps_order(g)) return;
+    if (lower_row(n->op)->kernel && (!keeps_order(g) || dtype_bits(g->sink->out[0]->type->dtype) < 8)) return;
     if (g->anchor || n->n_out != 1 || !type_same_dims(n->out[0]->type, g->sink->out[0]->type)) return;
     g->anchor = n;
     join(g, n);

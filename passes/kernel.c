@@ -204,7 +204,11 @@ bool kernel_can_vectorise(const Kernel *k, const Node *row) {
 
 Dtype kernel_wide(Dtype t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
 Value *kernel_widen(Kernel *k, Value *x) { return kb_cast(&k->b, x, kernel_wide(x->type->dtype)); }
-Value *kernel_narrow(Kernel *k, Value *x, Dtype to) { return kb_cast(&k->b, x, to); }
+
+Value *kernel_narrow(Kernel *k, Value *x, Dtype to) {
+  if (!kernel_is_narrow(to)) return kb_cast(&k->b, x, to);
+  return kernel_convert(k, x, to, dtype_info(to)->cls != DTC_FLOAT, ROUND_EVEN); /* as dtype_set_f() */
+}
 
 Dtype kernel_float(const Node *n) {
   for (int i = 0; i < n->n_in; i++)

@@ -86,11 +86,27 @@ static Value *encode_exponent(Code *c, Value *x, bool saturate, Rounding mode) {
   return pick(c, is_nan(c, x), num(c, 255), code);
 }
 
+/* The nearest of a table that rises; of two that are equally near, the lower. */
+static Value *encode_table(Code *c, Dtype t, Value *x) {
+  const float *table = dtype_table(t);
+  Value *code = num(c, 0);
+  for (int i = 1; i < 1 << c->d->bits; i++)
+    code = pick(c, op(c, OP_lt, real(c, ((double)table[i - 1] + table[i]) / 2), x), num(c, i), code);
+  return code;
+}
+
+static Value *encode(Code *c, Dtype t, Value *x, bool saturate, Rounding mode) {
+  switch (c->d->cls) {
+  case DTC_EXP: return encode_exponent(c, x, saturate, mode);
+  case DTC_TABLE: return encode_table(c, t, x);
+  default: return encode_float(c, x, saturate);
+  }
+}
+
 Value *kernel_encode(Kernel *k, Dtype t, Value *x, bool saturate, Rounding mode) {
   Code c = {k, dtype_info(t)};
   if (!dtype_is_float(t)) return kb_cast(&k->b, x, DT_u8);
-  Value *code = c.d->cls == DTC_EXP ? encode_exponent(&c, x, saturate, mode) : encode_float(&c, x, saturate);
-  return kb_cast(&k->b, code, DT_u8);
+  return kb_cast(&k->b, encode(&c, t, x, saturate, mode), DT_u8);
 }
 
 /* ---- codes to floats ---- */

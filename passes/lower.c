@@ -31,9 +31,21 @@ static KernelElement element_of(Op op) { return rows[op].element; }
 static bool on_vectors(Op op) { return rows[op].element == element_arithmetic && op != OP_pow && op != OP_mod; }
 static const KernelElements elements = {element_of, on_vectors};
 
+static bool is_code(const Value *v) { return v && v->type->kind == TYPE_TENSOR && !v->type->encoded && kernel_is_narrow(v->type->dtype); }
+
+/* Loops over elements carry them in registers of their own type: no model has them work on codes. */
+bool need_registers(Module *m, const Node *n) {
+  bool codes = false;
+  (void)m;
+  for (int i = 0; i < n->n_in; i++) codes |= is_code(node_in(n, i));
+  for (int i = 0; i < n->n_out; i++) codes |= is_code(n->out[i]);
+  return !codes;
+}
+
 bool lower_can(const Node *n) {
   const LowerRow *row = &rows[n->op];
-  return (row->element || row->kernel) && (!row->need || row->need(node_func(n)->module, n));
+  Module *m = node_func(n)->module;
+  return (row->element || (row->kernel && need_registers(m, n))) && (!row->need || row->need(m, n));
 }
 
 /* ---- loops over a result ---- */
@@ -205,8 +217,18 @@ static bool can_lower_region(const Node *fused) {
   return anchors <= 1;
 }
 
+static bool has_anchor(const Node *n) {
+  if (n->op != OP_fused) return lower_row(n->op)->kernel != NULL;
+  for (const Node *in = n->region[0]->first; in; in = in->next)
+    if (lower_row(in->op)->kernel) return true;
+  return false;
+}
+
+/* A row that writes its own kernel stores element by element, and so nothing narrower than a byte. */
 static bool can_lower(const Node *n) {
   if (n->op == OP_fused ? !can_lower_region(n) : !lower_can(n)) return false;
+  for (int i = 0; i < n->n_out; i++)
+    if (n->out[i]->type->kind == TYPE_TENSOR && dtype_bits(n->out[i]->type->dtype) < 8 && has_anchor(n)) return false;
   for (int i = 0; i < n->n_in; i++)
     if (node_in(n, i) && !is_memory(node_in(n, i))) return false;
   for (int i = 0; i < n->n_out; i++)

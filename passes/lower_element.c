@@ -6,7 +6,7 @@
 
 /* The exponent may be of another type than the base: both are brought to one that holds them. */
 static Dtype power_type(Dtype base, Dtype exponent) {
-  if (base == exponent || dtype_is_float(base)) return kernel_wide(base);
+  if (base == exponent || dtype_is_float(base)) return kernel_wide(kernel_register(base));
   return dtype_is_float(exponent) ? DT_f64 : DT_i64;
 }
 
@@ -44,9 +44,15 @@ Value *element_cast(Kernel *k, const Node *n, int result, Value *const *index) {
   return kernel_convert(k, x, n->out[result]->type->dtype, node_bool(n, cast, saturate), rounding_of(node_str(n, cast, round)));
 }
 
+/* Of what no register holds, and of a bool, the bits are those in memory. */
 Value *element_bits(Kernel *k, const Node *n, int result, Value *const *index) {
-  Dtype to = n->out[result]->type->dtype;
-  return build(&k->b, OP_bitcast, 1, INS(kernel_pull(k, node_in(n, 0), index)), ATTRS(at_i(bitcast, to, (int64_t)to)));
+  Dtype from = node_in(n, 0)->type->dtype, to = n->out[result]->type->dtype, memory = kernel_memory(to);
+  Value *x = kernel_pull(k, node_in(n, 0), index);
+  if (kernel_is_narrow(from)) x = kernel_encode(k, from, x, false, ROUND_EVEN);
+  if (from == DT_bool) x = kb_cast(&k->b, x, DT_u8);
+  if (to == DT_bool) return kb_cast(&k->b, build(&k->b, OP_bitcast, 1, INS(x), ATTRS(at_i(bitcast, to, DT_u8))), DT_bool);
+  x = build(&k->b, OP_bitcast, 1, INS(x), ATTRS(at_i(bitcast, to, (int64_t)memory)));
+  return kernel_is_narrow(to) ? kernel_decode(k, to, x) : x;
 }
 
 Value *element_same(Kernel *k, const Node *n, int result, Value *const *index) {

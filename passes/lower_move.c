@@ -278,9 +278,3 @@ static bool scatter(Kernel *k, const Node *n, EachElement update) {
 
 bool lower_scatter_elements(Kernel *k, const Node *n) { return scatter(k, n, update_element); }
 bool lower_scatter_nd(Kernel *k, const Node *n) { return scatter(k, n, update_tuple); }
-
-/* Codes narrower than a byte cannot be stored one by one. */
-bool need_bytes(Module *m, const Node *n) {
-  (void)m;
-  return dtype_bits(n->out[0]->type->dtype) >= 8 && kernel_register(n->out[0]->type->dtype) == n->out[0]->type->dtype;
-}

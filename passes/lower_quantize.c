@@ -20,7 +20,7 @@ static Value *scale_pull(Kernel *k, const Node *n, int operand, int64_t axis, in
 /* A zero point is of the codes' type, and enters as a float. */
 Value *element_dequantize(Kernel *k, const Node *n, int result, Value *const *index) {
   int64_t axis = node_int(n, dequantize, axis), block = node_int(n, dequantize, block);
-  Dtype to = n->out[result]->type->dtype, wide = kernel_wide(to);
+  Dtype to = n->out[result]->type->dtype, wide = kernel_wide(kernel_register(to));
   Value *x = kb_cast(&k->b, kernel_widen(k, kernel_pull(k, node_in(n, 0), index)), wide);
   if (node_in(n, 2)) {
     Value *zero = kernel_widen(k, scale_pull(k, n, 2, axis, block, index));
