@@ -107,6 +107,7 @@ static void known_encodings(void) {
       {DT_f4e2m1, -0.1, true, 0, 8},
       {DT_nf4, 0.72, true, 0, 14},
       {DT_nf4, -3, true, 0, 0},
+      {DT_nf4, INFINITY, true, 0, 15},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     const struct Known *k = &known[i];
