@@ -223,17 +223,16 @@ static void unpack(Emitter *e, LLVMValueRef f, LLVMValueRef *arg, LLVMValueRef g
   LLVMTypeRef index = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
   for (int i = 0; i < body->n_args; i++) arg[i] = load_slot(e, llvm_type(e, body->arg[i]->type), LLVMGetParam(f, 0), i);
   for (int i = 0; i < 3; i++) {
-    grid[i] = load_slot(e, LLVMInt64TypeInContext(e->context), LLVMGetParam(f, 1), i);
-    arg[body->n_args + 3 + i] = LLVMBuildIntCast2(e->b, grid[i], index, true, "");
+    LLVMValueRef size = load_slot(e, LLVMInt64TypeInContext(e->context), LLVMGetParam(f, 1), i);
+    grid[i] = arg[body->n_args + 3 + i] = LLVMBuildIntCast2(e->b, size, index, true, "");
   }
 }
 
 /* g % x, g / x % y, g / x / y */
 static void place_of(Emitter *e, LLVMValueRef g, const LLVMValueRef grid[3], LLVMValueRef place[3]) {
-  LLVMTypeRef index = LLVMIntTypeInContext(e->context, (unsigned)e->target->index_bits);
+  g = LLVMBuildIntCast2(e->b, g, LLVMTypeOf(grid[0]), true, "");
   for (int i = 0; i < 3; i++) {
-    LLVMValueRef along = i < 2 ? LLVMBuildURem(e->b, g, grid[i], "") : g;
-    place[i] = LLVMBuildIntCast2(e->b, along, index, true, "");
+    place[i] = i < 2 ? LLVMBuildURem(e->b, g, grid[i], "") : g;
     if (i < 2) g = LLVMBuildUDiv(e->b, g, grid[i], "");
   }
 }
@@ -258,7 +257,7 @@ static void emit_entry(Emitter *e, LLVMValueRef group, int n) {
   LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, next, end, ""), loop, after);
   LLVMPositionBuilderAtEnd(e->b, after);
   /* On x86 these are seen in the order of other stores only behind a fence; elsewhere they are stores like others. */
-  if (e->streams && strncmp(e->target->triple, "x86_64", 6) == 0) llvm_intrinsic(e, "llvm.x86.sse.sfence", NULL, 0, NULL);
+  if (e->streams && strncmp(e->target->system->triple, "x86_64", 6) == 0) llvm_intrinsic(e, "llvm.x86.sse.sfence", NULL, 0, NULL);
   LLVMBuildRetVoid(e->b);
 }
 
@@ -274,7 +273,7 @@ bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d) {
   ensure(f->level == LEVEL_KERNEL && !m->object);
   Emitter e = {.target = f->target ? f->target : m->target, .func = f, .context = m->context, .module = m->module,
                .debug = m->debug, .arena = arena_new()};
-  ensure(e.target->triple && strcmp(e.target->triple, m->target->triple) == 0);
+  ensure(e.target->system && e.target->system == m->target->system);
   bool good = check_kernel(&e, d);
   if (good) {
     e.b = LLVMCreateBuilderInContext(m->context);
@@ -287,24 +286,41 @@ bool llvm_emit_kernel(LlvmModule *m, const Func *f, Diag *d) {
 
 /* ---- modules ---- */
 
+#define ARCHITECTURES(A) A(X86) A(AArch64) A(ARM) A(RISCV) A(WebAssembly)
+
 static LLVMTargetMachineRef new_machine(const Target *t) {
-  LLVMInitializeX86TargetInfo();
-  LLVMInitializeX86Target();
-  LLVMInitializeX86TargetMC();
-  LLVMInitializeX86AsmPrinter();
-  LLVMInitializeX86AsmParser(); /* for the assembly in the runtime of libraries */
+#define INITIALIZE(name) \
+  LLVMInitialize##name##TargetInfo(), LLVMInitialize##name##Target(), LLVMInitialize##name##TargetMC(), \
+    LLVMInitialize##name##AsmPrinter(), LLVMInitialize##name##AsmParser(); /* to parse: assembly in the runtime of libraries */
+  ARCHITECTURES(INITIALIZE)
+#undef INITIALIZE
   LLVMTargetRef target;
-  ensure(t->kind == TARGET_CPU && !LLVMGetTargetFromTriple(t->triple, &target, NULL));
-  return LLVMCreateTargetMachine(target, t->triple, t->cpu, t->attributes, LLVMCodeGenLevelAggressive, LLVMRelocPIC,
-                                 LLVMCodeModelDefault);
+  ensure(t->kind == TARGET_CPU && !LLVMGetTargetFromTriple(t->system->triple, &target, NULL));
+  LLVMTargetMachineOptionsRef o = LLVMCreateTargetMachineOptions();
+  LLVMTargetMachineOptionsSetCPU(o, t->cpu);
+  LLVMTargetMachineOptionsSetFeatures(o, t->attributes);
+  LLVMTargetMachineOptionsSetABI(o, t->system->abi);
+  LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenLevelAggressive);
+  LLVMTargetMachineOptionsSetRelocMode(o, t->system->format == FILE_WASM ? LLVMRelocStatic : LLVMRelocPIC);
+  LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, t->system->triple, o);
+  LLVMDisposeTargetMachineOptions(o);
+  return machine;
+}
+#undef ARCHITECTURES
+
+/* LLVM's remarks ("loop not unrolled") are nothing that a user could mend; its errors are bugs of ours. */
+static void take_diagnostic(LLVMDiagnosticInfoRef info, void *ctx) {
+  (void)ctx;
+  if (LLVMGetDiagInfoSeverity(info) == LLVMDSError) fatal_bug(__FILE__, __LINE__, LLVMGetDiagInfoDescription(info));
 }
 
 LlvmModule *llvm_module_new(const Target *t, const char *name) {
   LlvmModule *m = calloc(1, sizeof *m);
   if (!m) fatal_resource("no memory for a module");
   *m = (LlvmModule){.target = t, .context = LLVMContextCreate(), .machine = new_machine(t)};
+  LLVMContextSetDiagnosticHandler(m->context, take_diagnostic, NULL);
   m->module = LLVMModuleCreateWithNameInContext(name, m->context);
-  LLVMSetTarget(m->module, t->triple);
+  LLVMSetTarget(m->module, t->system->triple);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
   LLVMSetModuleDataLayout(m->module, layout);
   LLVMDisposeTargetData(layout);

@@ -4,6 +4,7 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/TargetMachine.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ir/fatal.h"
@@ -22,27 +23,39 @@ static bool host_has(const char *features, const char *name) {
   return false;
 }
 
-static bool host_runs(const char *features, const Target *t) {
-  for (int i = 0; i < FEATURE_count; i++) {
-    const char *name = feature_name(i);
-    if (target_has(t, 1u << i) && !host_has(features, strcmp(name, "sse41") == 0 ? "sse4.1" : name)) return false;
+/* Words of "+neon,+dotprod"; where the target's features have other names, LLVM's. */
+static bool host_has_all(const char *features, const char *words) {
+  char word[64];
+  for (size_t n; *words; words += n + (words[n] == ',')) {
+    n = strcspn(words, ",");
+    snprintf(word, sizeof word, "%.*s", (int)(words[0] == '+' ? n - 1 : n), words + (words[0] == '+'));
+    if (!host_has(features, word)) return false;
   }
-  return t->kind == TARGET_CPU;
+  return true;
+}
+
+static const char *level_features(const char *cpu) {
+  static const char *const level[][2] = {{"x86-64-v2", "sse4.2,popcnt"}, {"x86-64-v3", "avx2,bmi2,f16c,fma"},
+                                         {"x86-64-v4", "avx2,bmi2,f16c,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512cd"}};
+  for (size_t i = 0; i < sizeof level / sizeof *level; i++)
+    if (strcmp(cpu, level[i][0]) == 0) return level[i][1];
+  return "";
 }
 
 bool jit_runs(const Target *t) {
-  char *features = LLVMGetHostCPUFeatures();
-  bool runs = host_runs(features, t);
+  char *features = LLVMGetHostCPUFeatures(), *host = LLVMGetDefaultTargetTriple();
+  size_t arch = strcspn(host, "-") + 1;
+  bool runs = t->kind == TARGET_CPU && strncmp(host, t->system->triple, arch) == 0 &&
+              host_has_all(features, level_features(t->cpu)) && host_has_all(features, t->attributes);
   LLVMDisposeMessage(features);
+  LLVMDisposeMessage(host);
   return runs;
 }
 
 const Target *jit_host_target(void) {
-  char *features = LLVMGetHostCPUFeatures();
   const Target *best = NULL;
   for (int i = 0; i < target_count(); i++)
-    if (host_runs(features, target_at(i))) best = target_at(i);
-  LLVMDisposeMessage(features);
+    if (jit_runs(target_at(i))) best = target_at(i);
   return best;
 }
 

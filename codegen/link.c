@@ -1,15 +1,15 @@
 /* link.c -- makes one file of a program's object, the runtime and the weights.
  *
- * ld.lld links object and runtime, from memory to memory, with a section of one end mark in the place of the weights: the
- * last that is mapped, and aligned as the weights are. Here the file is then opened up at that place: what is behind it
- * (names and section headers) moves, and headers get the new size. So the weights go straight from their source to the
- * file, and no tool ever holds them. */
+ * The linker joins object and runtime, from memory to memory, with a section of one end mark in the place of the weights: the
+ * last that is mapped, and aligned as the weights are. The file is then opened up at that place (opened_elf.c; opened_wasm.c for
+ * modules of WebAssembly, which need no such section). So the weights go straight from their source to the file, and no
+ * tool ever holds them. */
 #define _GNU_SOURCE
 #include "codegen/link.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "codegen/opened.h"
 #include "codegen/runtime_object.h"
 #include "ir/fatal.h"
 #include "ir/out_file.h"
@@ -52,9 +53,12 @@ static bool complain(const LinkJob *j, char *said) {
   return any ? false : diag_error(j->weights.module->diag, (Loc){.file = j->out}, "`%s` failed", j->linker);
 }
 
+static const System *system_of(const LinkJob *j) { return j->weights.info->level[0]->target->system; }
+
 /* The weights come last, in a segment of their own that nothing else is aligned like. */
 static const char *layout(const LinkJob *j, Arena *a) {
   bool weights = program_holds_weights(j->weights.info);
+  int page = system_of(j)->page;
   return arena_printf(a,
     "PHDRS {\n"
     "  text PT_LOAD FILEHDR PHDRS FLAGS(5);\n"
@@ -65,14 +69,15 @@ static const char *layout(const LinkJob *j, Arena *a) {
     "SECTIONS {\n"
     "  . = 0x400000 + SIZEOF_HEADERS;\n"
     "  .text : { *(.text .text.*) } :text\n"
-    "  .rodata : { *(.rodata .rodata.* .data.rel.ro .data.rel.ro.*) } :text\n"
-    "  . = ALIGN(4096) + . %% 4096;\n"
-    "  .data : { *(.data .data.*) } :data\n"
-    "  .bss : { *(.bss .bss.* COMMON) } :data\n"
+    "  .rodata : { *(.rodata .rodata.* .srodata .srodata.* .data.rel.ro .data.rel.ro.*) } :text\n"
+    "  . = ALIGN(%d) + . %% %d;\n"
+    "  .data : { *(.data .data.* .sdata .sdata.*) } :data\n"
+    "  .got : { *(.got .got.plt) } :data\n"
+    "  .bss : { *(.sbss .sbss.* .bss .bss.* COMMON) } :data\n"
     "%s"
-    "  /DISCARD/ : { *(.eh_frame .eh_frame_hdr .comment) }\n"
+    "  /DISCARD/ : { *(.eh_frame .eh_frame_hdr .comment .ARM.exidx* .ARM.extab*) }\n"
     "}\n",
-    weights ? "  weights PT_LOAD FLAGS(4);\n" : "",
+    weights ? "  weights PT_LOAD FLAGS(4);\n" : "", page, page,
     weights ? "  .lathe.weights ALIGN(0x200000) : { KEEP(*(.lathe.weights)) } :weights\n" : "");
 }
 
@@ -96,7 +101,7 @@ static bool run_linker(const LinkJob *j, Arena *a, char **argv, char **elf, size
     diag_error(j->weights.module->diag, (Loc){0}, "cannot run the linker `%s`: %s", j->linker, strerror(failed));
     return diag_hint(j->weights.module->diag, "it is in the package lld-19; LATHE_LLD names another");
   }
-  return (status == 0 && *size > sizeof(Elf64_Ehdr)) || complain(j, messages);
+  return (status == 0 && *size > 0) || complain(j, messages);
 }
 
 typedef struct Words { /* the linker's command line, and the files that it names */
@@ -124,15 +129,33 @@ static bool link_words(const LinkJob *j, Words *w, char **elf, size_t *size) {
   return good;
 }
 
+static void add_words(Words *w, const char *const *word) {
+  for (; *word; word++) add_word(w, *word);
+}
+
+/* The one linker is all linkers. A module's stack is below its data, so that too deep a call is an error and no damage. */
+static void add_options(Words *w, const LinkJob *j) {
+  static const char *const elf[] = {"-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack", "-z",
+                                    "norelro", "-e", "_start", "-z", NULL};
+  static const char *const wasm[] = {"-flavor", "wasm", "-o", "-", "--no-entry", "--gc-sections", "--stack-first", "-z",
+                                     "stack-size=4194304", "--export=_start", "--export=__heap_base", NULL};
+  add_word(w, j->linker);
+  if (system_of(j)->format == FILE_WASM) {
+    add_words(w, wasm);
+    return;
+  }
+  const char *script = layout(j, w->arena);
+  add_words(w, elf);
+  add_word(w, arena_printf(w->arena, "max-page-size=%d", system_of(j)->page));
+  add_word(w, "-T");
+  add_file(w, "layout", script, strlen(script));
+}
+
 static bool link_executable(const LinkJob *j, Arena *a, char **elf, size_t *size) {
-  static const char *const options[] = {"-o", "-", "--static", "--gc-sections", "--build-id=none", "-z", "noexecstack",
-                                        "-z", "max-page-size=4096", "-z", "norelro", "-e", "_start", "-T"};
   Words w = {.arena = a};
-  const char *script_text = layout(j, a);
-  add_word(&w, j->linker);
-  for (size_t i = 0; i < sizeof options / sizeof *options; i++) add_word(&w, options[i]);
-  add_file(&w, "layout", script_text, strlen(script_text)); /* what -T takes */
-  add_file(&w, "runtime", runtime_object(), runtime_object_size());
+  RuntimeObject own = runtime_object(system_of(j)->name);
+  add_options(&w, j);
+  add_file(&w, "runtime", own.at, own.size);
   add_objects(&w, j);
   return link_words(j, &w, elf, size);
 }
@@ -143,11 +166,11 @@ bool link_shared(const LinkJob *j) {
   char *elf;
   size_t size;
   static const char *const options[] = {"-o", "-", "-shared", "--build-id=none", "-z", "noexecstack", "-z", "max-page-size=65536",
-                                        "-soname"};
+                                        "-soname", NULL};
   const char *slash = strrchr(j->out, '/');
   Words w = {.arena = a};
   add_word(&w, j->linker);
-  for (size_t i = 0; i < sizeof options / sizeof *options; i++) add_word(&w, options[i]);
+  add_words(&w, options);
   add_word(&w, slash ? slash + 1 : j->out);
   add_objects(&w, j);
   bool good = link_words(j, &w, &elf, &size);
@@ -160,57 +183,40 @@ bool link_shared(const LinkJob *j) {
   return good;
 }
 
-/* ---- opening the file up ---- */
+/* ---- the whole ---- */
 
-static Elf64_Phdr *weights_segment(char *elf) {
-  Elf64_Ehdr *e = (void *)elf;
-  Elf64_Phdr *p = (void *)(elf + e->e_phoff);
-  for (int i = 0; i < e->e_phnum; i++)
-    if (p[i].p_type == PT_LOAD && p[i].p_align == LRT_WEIGHTS_ALIGN) return &p[i];
-  return NULL;
-}
-
-/* Gives the segment its size, and what is behind it its new place; returns where that begins now. */
-static uint64_t open_up(char *elf, Elf64_Phdr *segment, uint64_t size, uint64_t tail) {
-  Elf64_Ehdr *e = (void *)elf;
-  Elf64_Shdr *s = (void *)(elf + e->e_shoff);
-  uint64_t moved = (segment->p_offset + size + 63) / 64 * 64, by = moved - tail;
-  for (int i = 0; i < e->e_shnum; i++) {
-    if (s[i].sh_offset >= tail) s[i].sh_offset += by;
-    else if (s[i].sh_offset == segment->p_offset && (s[i].sh_flags & SHF_ALLOC)) s[i].sh_size = size;
-  }
-  e->e_shoff += by;
-  segment->p_filesz = segment->p_memsz = size;
-  return moved;
-}
-
-static bool write_program(const LinkJob *j, OutFile *o, char *elf, size_t elf_size) {
-  Elf64_Phdr *segment = weights_segment(elf);
+static bool write_program(const LinkJob *j, OutFile *o, Arena *a, char *file, size_t size) {
   if (!program_holds_weights(j->weights.info)) {
-    out_write(o, elf, elf_size);
+    out_write(o, file, size);
     return true;
   }
-  ensure(segment);
-  /* what is behind the segment begins at a multiple of 64, so that moving it keeps its alignment */
-  uint64_t tail = segment->p_offset + segment->p_filesz, at = tail / 64 * 64;
-  ensure(at == tail);
-  uint64_t moved = open_up(elf, segment, (uint64_t)j->weights.info->weights_size + sizeof(lrt_end_mark), at);
-  out_write(o, elf, 4096 < segment->p_offset ? segment->p_offset : 4096);
-  uint64_t hash;
+  uint64_t hash, weights = (uint64_t)j->weights.info->weights_size + sizeof(lrt_end_mark);
+  Opened f = system_of(j)->format == FILE_WASM ? opened_wasm(a, file, size, weights) : opened_elf(file, size, weights);
+  out_write(o, f.before, f.before_size);
   if (!weights_write(&j->weights, o, &hash)) return false;
-  out_seek(o, moved);
-  out_write(o, elf + at, elf_size - at);
+  out_seek(o, f.after_at);
+  out_write(o, f.after, f.after_size);
   return true;
+}
+
+/* What does not fit is said before anything is written. */
+static bool check_size(const LinkJob *j) {
+  const System *s = system_of(j);
+  if (j->weights.info->weights_size <= s->most_weights) return true;
+  diag_error(j->weights.module->diag, (Loc){.file = j->out}, "%" PRId64 " MB of weights: a program for %s has room for %" PRId64 " MB",
+             j->weights.info->weights_size >> 20, s->name, s->most_weights >> 20);
+  return diag_hint(j->weights.module->diag, "weights of types that take 1/%" PRId64 " of that would fit; so do these, for a 64-bit target",
+                   (j->weights.info->weights_size + s->most_weights - 1) / s->most_weights);
 }
 
 bool link_program(const LinkJob *j) {
   Arena *a = arena_new();
   char *elf;
   size_t size;
-  bool good = link_executable(j, a, &elf, &size);
+  bool good = check_size(j) && link_executable(j, a, &elf, &size);
   if (good) {
     OutFile o = out_open(a, j->out, 0777);
-    good = write_program(j, &o, elf, size);
+    good = write_program(j, &o, a, elf, size);
     if (good) out_sync(&o), out_close(&o);
     else out_discard(&o);
   }

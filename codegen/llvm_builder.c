@@ -108,10 +108,14 @@ LLVMValueRef llvm_join(Emitter *e, int n, const LLVMValueRef *v) {
   return r;
 }
 
-LLVMValueRef llvm_intrinsic(Emitter *e, const char *name, LLVMTypeRef overload, int n, LLVMValueRef *arg) {
+LLVMValueRef llvm_intrinsic_of(Emitter *e, const char *name, int n_types, LLVMTypeRef *of, int n, LLVMValueRef *arg) {
   unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
   ensure(id);
-  LLVMValueRef callee = LLVMGetIntrinsicDeclaration(e->module, id, &overload, overload ? 1 : 0);
-  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, &overload, overload ? 1 : 0);
+  LLVMValueRef callee = LLVMGetIntrinsicDeclaration(e->module, id, of, (size_t)n_types);
+  LLVMTypeRef type = LLVMIntrinsicGetType(e->context, id, of, (size_t)n_types);
   return LLVMBuildCall2(e->b, type, callee, arg, (unsigned)n, "");
+}
+
+LLVMValueRef llvm_intrinsic(Emitter *e, const char *name, LLVMTypeRef of, int n, LLVMValueRef *arg) {
+  return llvm_intrinsic_of(e, name, of ? 1 : 0, &of, n, arg);
 }

@@ -52,7 +52,8 @@ LLVMValueRef llvm_shuffle(Emitter *e, LLVMValueRef v, LLVMValueRef w, int64_t n,
 LLVMValueRef llvm_slice(Emitter *e, LLVMValueRef v, int64_t from, int64_t lanes);
 LLVMValueRef llvm_join(Emitter *e, int n, const LLVMValueRef *v); /* vectors of one type */
 
-/* Calls an intrinsic; `overload` is the type that its name is completed with, or NULL. */
-LLVMValueRef llvm_intrinsic(Emitter *e, const char *name, LLVMTypeRef overload, int n, LLVMValueRef *arg);
+/* Calls an intrinsic; `of` is the type that its name is completed with, or NULL; or there are several. */
+LLVMValueRef llvm_intrinsic(Emitter *e, const char *name, LLVMTypeRef of, int n, LLVMValueRef *arg);
+LLVMValueRef llvm_intrinsic_of(Emitter *e, const char *name, int n_types, LLVMTypeRef *of, int n, LLVMValueRef *arg);
 
 #endif

@@ -39,11 +39,6 @@ static const char *no_halves(const Emitter *e, const Node *n) {
   return NULL;
 }
 
-static const char *floats_round_down(const Emitter *e, const Node *n) { /* without SSE4.1 it would be a call */
-  if (is_float(n) && !target_has(e->target, FEATURE_sse41)) return "the target cannot round to a whole number";
-  return no_halves(e, n);
-}
-
 static const char *needs_fma(const Emitter *e, const Node *n) {
   if (!is_float(n)) return NULL;
   return target_has(e->target, FEATURE_fma) ? no_halves(e, n) : "the target has no fused multiply-add";
@@ -54,10 +49,10 @@ static const char *integers_only(const Emitter *e, const Node *n) {
   return is_float(n) ? "the remainder of floats is not an instruction" : NULL;
 }
 
-static const char *needs_f16c(const Emitter *e, const Node *n) {
+static const char *f16_by_f32(const Emitter *e, const Node *n) {
+  (void)e;
   Dtype from = type_in(n, 0), to = type_out(n);
   if (from == to || (from != DT_f16 && to != DT_f16)) return NULL;
-  if (!target_has(e->target, FEATURE_f16c)) return "the target cannot convert f16";
   return from == DT_f32 || to == DT_f32 ? NULL : "f16 converts from and to f32 only";
 }
 
@@ -161,8 +156,31 @@ static LLVMValueRef emit_mod(Emitter *e, const Node *n) {
 
 /* ---- floats ---- */
 
+/* To nearest even by adding what leaves no room for a fraction, and taking it away again; larger numbers are whole. */
+static LLVMValueRef round_by_adding(Emitter *e, LLVMValueRef x) {
+  LLVMTypeRef t = type_of(x);
+  LLVMValueRef full = llvm_float(t, LLVMGetTypeKind(LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t) ==
+                                    LLVMDoubleTypeKind ? 0x1p52 : 0x1p23);
+  LLVMValueRef a = call1(e, "llvm.fabs", x);
+  LLVMValueRef near = LLVMBuildFSub(e->b, LLVMBuildFAdd(e->b, a, full, ""), full, "");
+  return choose(e, LLVMBuildFCmp(e->b, LLVMRealOLT, a, full, ""), call2(e, "llvm.copysign", near, x), x);
+}
+
+/* `beyond`: the nearest whole number is on the wrong side; `step` goes to the right one. */
+static LLVMValueRef step_back(Emitter *e, LLVMValueRef x, LLVMRealPredicate beyond, double step) {
+  LLVMValueRef near = round_by_adding(e, x);
+  LLVMValueRef other = LLVMBuildFAdd(e->b, near, llvm_float(type_of(x), step), "");
+  return call2(e, "llvm.copysign", choose(e, LLVMBuildFCmp(e->b, beyond, near, x, ""), other, near), x);
+}
+
+/* Where there is no instruction for it, LLVM would call a function. */
 static LLVMValueRef whole(Emitter *e, const Node *n, const char *name) {
-  return is_float(n) ? call1(e, name, IN(0)) : IN(0);
+  LLVMValueRef x = IN(0);
+  if (!is_float(n)) return x;
+  if (target_has(e->target, FEATURE_round)) return call1(e, name, x);
+  return n->op == OP_floor  ? step_back(e, x, LLVMRealOGT, -1)
+         : n->op == OP_ceil ? step_back(e, x, LLVMRealOLT, 1)
+                            : round_by_adding(e, x);
 }
 
 static LLVMValueRef emit_floor(Emitter *e, const Node *n) { return whole(e, n, "llvm.floor"); }
@@ -240,14 +258,52 @@ static LLVMValueRef f32_to_bf16(Emitter *e, LLVMValueRef x) {
   return LLVMBuildTrunc(e->b, choose(e, nan, quiet, rounded), i16, "");
 }
 
+/* By whole numbers: the exponent gets its new bias, once more for infinities and NaN; numbers below the least normal one are
+ * a multiple of 2^-24. */
+static LLVMValueRef f16_to_f32(Emitter *e, LLVMValueRef x) {
+  LLVMTypeRef i32 = i32_like(e, x), f32 = f32_like(e, x);
+  LLVMValueRef h = LLVMBuildZExt(e->b, x, i32, ""), a = LLVMBuildAnd(e->b, h, llvm_int(i32, 0x7fff), "");
+  LLVMValueRef sign = LLVMBuildShl(e->b, LLVMBuildXor(e->b, h, a, ""), llvm_int(i32, 16), "");
+  LLVMValueRef moved = LLVMBuildShl(e->b, a, llvm_int(i32, 13), "");
+  LLVMValueRef normal = LLVMBuildAdd(e->b, moved, llvm_int(i32, 112 << 23), "");
+  LLVMValueRef top = LLVMBuildAdd(e->b, moved, llvm_int(i32, 224 << 23), "");
+  LLVMValueRef quiet = LLVMBuildOr(e->b, top, llvm_int(i32, 0x400000), "");
+  LLVMValueRef small = LLVMBuildFMul(e->b, LLVMBuildSIToFP(e->b, a, f32, ""), llvm_float(f32, 0x1p-24), "");
+  LLVMValueRef v = choose(e, compare(e, LLVMIntULT, a, llvm_int(i32, 0x400)), LLVMBuildBitCast(e->b, small, i32, ""), normal);
+  v = choose(e, compare(e, LLVMIntUGE, a, llvm_int(i32, 0x7c00)), top, v);
+  v = choose(e, compare(e, LLVMIntUGT, a, llvm_int(i32, 0x7c00)), quiet, v);
+  return LLVMBuildBitCast(e->b, LLVMBuildOr(e->b, v, sign, ""), f32, "");
+}
+
+/* To nearest even: normal numbers by adding a little less than half of what is cut off, smaller ones by adding 1/2, whose last
+ * place is f16's smallest number. */
+static LLVMValueRef f32_to_f16(Emitter *e, LLVMValueRef x) {
+  LLVMTypeRef i32 = i32_like(e, x), f32 = type_of(x), i16 = like(x, LLVMInt16TypeInContext(e->context));
+  LLVMValueRef bits = LLVMBuildBitCast(e->b, x, i32, ""), a = LLVMBuildAnd(e->b, bits, llvm_int(i32, 0x7fffffff), "");
+  LLVMValueRef sign = LLVMBuildLShr(e->b, LLVMBuildXor(e->b, bits, a, ""), llvm_int(i32, 16), "");
+  LLVMValueRef odd = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, a, llvm_int(i32, 13), ""), llvm_int(i32, 1), "");
+  LLVMValueRef sum = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, a, odd, ""), llvm_int(i32, 0xfff - (112 << 23)), "");
+  LLVMValueRef normal = LLVMBuildLShr(e->b, sum, llvm_int(i32, 13), "");
+  LLVMValueRef half = llvm_float(f32, 0.5), up = LLVMBuildFAdd(e->b, LLVMBuildBitCast(e->b, a, f32, ""), half, "");
+  LLVMValueRef small = LLVMBuildSub(e->b, LLVMBuildBitCast(e->b, up, i32, ""), LLVMBuildBitCast(e->b, half, i32, ""), "");
+  LLVMValueRef payload = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, a, llvm_int(i32, 13), ""), llvm_int(i32, 0x3ff), "");
+  LLVMValueRef nan = LLVMBuildOr(e->b, payload, llvm_int(i32, 0x7e00), "");
+  LLVMValueRef v = choose(e, compare(e, LLVMIntULT, a, llvm_int(i32, 113 << 23)), small, normal);
+  v = choose(e, compare(e, LLVMIntUGE, a, llvm_int(i32, 143 << 23)), llvm_int(i32, 0x7c00), v);
+  v = choose(e, compare(e, LLVMIntUGT, a, llvm_int(i32, 255 << 23)), nan, v);
+  return LLVMBuildTrunc(e->b, LLVMBuildOr(e->b, v, sign, ""), i16, "");
+}
+
 static LLVMValueRef half_to_f32(Emitter *e, Dtype from, LLVMValueRef x) {
   if (from == DT_bf16) return bf16_to_f32(e, x);
+  if (!target_has(e->target, FEATURE_f16)) return f16_to_f32(e, x);
   LLVMValueRef half = LLVMBuildBitCast(e->b, x, like(x, LLVMHalfTypeInContext(e->context)), "");
   return LLVMBuildFPExt(e->b, half, f32_like(e, x), "");
 }
 
 static LLVMValueRef f32_to_half(Emitter *e, Dtype to, LLVMValueRef x) {
   if (to == DT_bf16) return f32_to_bf16(e, x);
+  if (!target_has(e->target, FEATURE_f16)) return f32_to_f16(e, x);
   LLVMValueRef half = LLVMBuildFPTrunc(e->b, x, like(x, LLVMHalfTypeInContext(e->context)), "");
   return LLVMBuildBitCast(e->b, half, like(x, LLVMInt16TypeInContext(e->context)), "");
 }
@@ -338,44 +394,75 @@ static LLVMValueRef dot_by_shuffles(Emitter *e, int each, LLVMValueRef acc, LLVM
   return acc;
 }
 
-/* The widest of the instruction's widths that the lanes come in; 0: none. */
-static int64_t dot_width(int64_t lanes) { return lanes % 16 == 0 ? 16 : lanes % 8 == 0 ? 8 : lanes % 4 == 0 ? 4 : 0; }
+/* One instruction for a number of lanes. It takes a and b as vectors of `element`, `each` of them for a lane of acc. */
+typedef struct DotRow {
+  Feature feature;
+  int64_t lanes;
+  const char *name;
+  enum { DOT_PLAIN, DOT_TYPED, DOT_SIGNED } kind; /* typed: the name ends with types; signed: takes a as signed, too */
+} DotRow;
 
-/* One instruction for each `width` lanes. `element`: what it takes a and b as vectors of, so many times acc's lanes. */
-static LLVMValueRef dot_by_intrinsic(Emitter *e, const Node *n, const char *name, LLVMTypeRef element, int each) {
+/* The first row that fits is the best. */
+// clang-format off
+static const DotRow dot4_rows[] = {
+  {FEATURE_avx512vnni, 16, "llvm.x86.avx512.vpdpbusd.512", DOT_PLAIN},
+  {FEATURE_avx512vnni,  8, "llvm.x86.avx512.vpdpbusd.256", DOT_PLAIN},
+  {FEATURE_avx512vnni,  4, "llvm.x86.avx512.vpdpbusd.128", DOT_PLAIN},
+  {FEATURE_i8mm,        4, "llvm.aarch64.neon.usdot",      DOT_TYPED},
+  {FEATURE_dotprod,     4, "llvm.aarch64.neon.sdot",       DOT_SIGNED},
+};
+static const DotRow dot2_rows[] = {
+  {FEATURE_avx512bf16, 16, "llvm.x86.avx512bf16.dpbf16ps.512", DOT_PLAIN},
+  {FEATURE_avx512bf16,  8, "llvm.x86.avx512bf16.dpbf16ps.256", DOT_PLAIN},
+  {FEATURE_avx512bf16,  4, "llvm.x86.avx512bf16.dpbf16ps.128", DOT_PLAIN},
+  {FEATURE_bf16,        4, "llvm.aarch64.neon.bfdot",          DOT_TYPED},
+};
+// clang-format on
+
+static const DotRow *dot_row(const Emitter *e, const Node *n, const DotRow *row, size_t rows) {
+  for (size_t i = 0; i < rows; i++)
+    if (target_has(e->target, row[i].feature) && n->out[0]->type->lanes % row[i].lanes == 0) return &row[i];
+  return NULL;
+}
+
+static LLVMValueRef dot_once(Emitter *e, const DotRow *row, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
+  LLVMTypeRef of[] = {type_of(acc), type_of(a)};
+  return llvm_intrinsic_of(e, row->name, row->kind == DOT_PLAIN ? 0 : 2, of, 3, (LLVMValueRef[]){acc, a, b});
+}
+
+/* a is 128 + (a as a signed byte with its upper bit changed), and -128 is a signed byte. */
+static LLVMValueRef dot_signed(Emitter *e, const DotRow *row, LLVMValueRef acc, LLVMValueRef a, LLVMValueRef b) {
+  LLVMValueRef low = llvm_int(type_of(a), -128), none = llvm_int(type_of(acc), 0);
+  LLVMValueRef less = dot_once(e, row, none, low, b);
+  return LLVMBuildSub(e->b, dot_once(e, row, acc, LLVMBuildXor(e->b, a, low, ""), b), less, "");
+}
+
+static LLVMValueRef dot_by_row(Emitter *e, const Node *n, const DotRow *row, LLVMTypeRef element, int each) {
   LLVMValueRef acc = IN(0), part[MAX_LANES / 4];
-  int64_t lanes = llvm_lanes(acc), width = dot_width(lanes);
+  int64_t lanes = llvm_lanes(acc), width = row->lanes;
   LLVMTypeRef whole = LLVMVectorType(element, (unsigned)(each * lanes));
   LLVMValueRef a = LLVMBuildBitCast(e->b, IN(1), whole, ""), b = LLVMBuildBitCast(e->b, IN(2), whole, "");
   for (int64_t i = 0; i < lanes / width; i++) {
-    LLVMValueRef arg[] = {llvm_slice(e, acc, i * width, width), llvm_slice(e, a, i * width * each, width * each),
-                          llvm_slice(e, b, i * width * each, width * each)};
-    part[i] = llvm_intrinsic(e, name, NULL, 3, arg);
+    LLVMValueRef acc_i = llvm_slice(e, acc, i * width, width), a_i = llvm_slice(e, a, i * width * each, width * each);
+    LLVMValueRef b_i = llvm_slice(e, b, i * width * each, width * each);
+    part[i] = row->kind == DOT_SIGNED ? dot_signed(e, row, acc_i, a_i, b_i) : dot_once(e, row, acc_i, a_i, b_i);
   }
   return llvm_join(e, (int)(lanes / width), part);
 }
 
 static LLVMValueRef emit_dot4(Emitter *e, const Node *n) {
-  int64_t width = dot_width(n->out[0]->type->lanes);
-  if (width && target_has(e->target, FEATURE_avx512vnni)) {
-    const char *name = width == 16  ? "llvm.x86.avx512.vpdpbusd.512"
-                       : width == 8 ? "llvm.x86.avx512.vpdpbusd.256"
-                                    : "llvm.x86.avx512.vpdpbusd.128";
-    return dot_by_intrinsic(e, n, name, LLVMInt32TypeInContext(e->context), 1);
-  }
+  const DotRow *row = dot_row(e, n, dot4_rows, sizeof dot4_rows / sizeof *dot4_rows);
+  LLVMTypeRef i8 = LLVMInt8TypeInContext(e->context);
+  if (row && row->kind == DOT_PLAIN) return dot_by_row(e, n, row, LLVMInt32TypeInContext(e->context), 1);
+  if (row) return dot_by_row(e, n, row, i8, 4);
   LLVMTypeRef i32 = i32_like(e, IN(1));
   LLVMValueRef a = LLVMBuildZExt(e->b, IN(1), i32, ""), b = LLVMBuildSExt(e->b, IN(2), i32, "");
   return dot_by_shuffles(e, 4, IN(0), LLVMBuildMul(e->b, a, b, ""), true);
 }
 
 static LLVMValueRef emit_dot2(Emitter *e, const Node *n) {
-  int64_t width = dot_width(n->out[0]->type->lanes);
-  if (width && target_has(e->target, FEATURE_avx512bf16)) {
-    const char *name = width == 16  ? "llvm.x86.avx512bf16.dpbf16ps.512"
-                       : width == 8 ? "llvm.x86.avx512bf16.dpbf16ps.256"
-                                    : "llvm.x86.avx512bf16.dpbf16ps.128";
-    return dot_by_intrinsic(e, n, name, LLVMBFloatTypeInContext(e->context), 2);
-  }
+  const DotRow *row = dot_row(e, n, dot2_rows, sizeof dot2_rows / sizeof *dot2_rows);
+  if (row) return dot_by_row(e, n, row, LLVMBFloatTypeInContext(e->context), 2);
   LLVMValueRef product = LLVMBuildFMul(e->b, bf16_to_f32(e, IN(1)), bf16_to_f32(e, IN(2)), "");
   return dot_by_shuffles(e, 2, IN(0), product, false);
 }
@@ -454,8 +541,8 @@ static const LlvmRow rows[OP_count] = {
   [OP_mul]   = {emit_mul, no_halves},         [OP_div]   = {emit_div, no_halves},
   [OP_mod]   = {emit_mod, integers_only},     [OP_fma]   = {emit_fma, needs_fma},
   [OP_min]   = {emit_min, no_halves},         [OP_max]   = {emit_max, no_halves},
-  [OP_floor] = {emit_floor, floats_round_down}, [OP_ceil] = {emit_ceil, floats_round_down},
-  [OP_round] = {emit_round, floats_round_down}, [OP_sqrt] = {emit_sqrt, no_halves},
+  [OP_floor] = {emit_floor, no_halves},     [OP_ceil]  = {emit_ceil, no_halves},
+  [OP_round] = {emit_round, no_halves},     [OP_sqrt]  = {emit_sqrt, no_halves},
   [OP_isnan] = {emit_isnan, no_halves},       [OP_isinf] = {emit_isinf, no_halves},
   [OP_sign]  = {emit_sign, no_halves},
   [OP_and]   = {emit_and, NULL},              [OP_or]    = {emit_or, NULL},
@@ -463,7 +550,7 @@ static const LlvmRow rows[OP_count] = {
   [OP_shl]   = {emit_shl, NULL},              [OP_shr]   = {emit_shr, NULL},
   [OP_eq]    = {emit_compare, no_halves},     [OP_lt]    = {emit_compare, no_halves},
   [OP_le]    = {emit_compare, no_halves},     [OP_where] = {emit_where, NULL},
-  [OP_cast]  = {emit_cast, needs_f16c},       [OP_bitcast] = {emit_bitcast, whole_bytes},
+  [OP_cast]  = {emit_cast, f16_by_f32},       [OP_bitcast] = {emit_bitcast, whole_bytes},
   [OP_imm]   = {emit_imm, NULL},              [OP_splat] = {emit_splat, NULL},
   [OP_extract] = {emit_extract, NULL},        [OP_pack]  = {emit_pack, NULL},
   [OP_shuffle] = {emit_shuffle, NULL},

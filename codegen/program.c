@@ -380,9 +380,9 @@ void program_set_weights_hash(LlvmModule *m, uint64_t hash) {
   LLVMSetInitializer(g, LLVMConstStructInContext(m->context, field, FIELDS, false));
 }
 
-/* An empty place for the weights, which the linker puts last; link.c opens it up. */
+/* An empty place for the weights, which the linker puts last; a module of WebAssembly has them behind all that it places. */
 static void write_weights_section(Writer *w) {
-  if (!program_holds_weights(w->info)) return;
+  if (!program_holds_weights(w->info) || w->m->target->system->format == FILE_WASM) return;
   uint8_t nothing[LRT_ALIGN] = {0};
   LLVMValueRef g = bytes(w, sizeof nothing, nothing, LRT_WEIGHTS_ALIGN);
   LLVMSetLinkage(g, LLVMExternalLinkage);

@@ -4,7 +4,11 @@
 
 #include <stddef.h>
 
-const void *runtime_object(void);
-size_t runtime_object_size(void);
+typedef struct RuntimeObject {
+  const void *at;
+  size_t size;
+} RuntimeObject;
+
+RuntimeObject runtime_object(const char *system);
 
 #endif

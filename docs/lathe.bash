@@ -2,7 +2,7 @@
 _lathe() {
   local word=${COMP_WORDS[COMP_CWORD]} options=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W 'ir inspect eval verify build help docs --version' -- "$word"))
+    COMPREPLY=($(compgen -W 'ir inspect eval verify build targets help docs --version' -- "$word"))
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -10,7 +10,8 @@ _lathe() {
     inspect) options='--passes --pipeline --dim --json --help ' ;;
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
     verify) options='--each --cpu --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
-    build) options='--output --cpu --emit --weights --jobs --debug --quiet --dump-dir --time --dim --func --help ' ;;
+    build) options='--output --target --cpu --emit --weights --jobs --debug --quiet --dump-dir --time --dim --func --help ' ;;
+    targets) options='--help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;
   esac

@@ -26,6 +26,7 @@ static const char *const emits[EMIT_count] = {"exe", "obj", "lib", "asm", "llvm"
 typedef struct Build {
   Driver *driver;
   Module *module;
+  const System *system;
   int n_levels;
   const Target *level[MAX_LEVELS];
   Emit emit;
@@ -48,20 +49,34 @@ static bool choose_emit(Build *b) {
   return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, lib, asm, llvm, ir", word);
 }
 
-/* What a program carries where nobody says. Without a fused multiply-add, as on v2, no kernel of exp or its kin is made yet. */
-static const char *const usual_levels[] = {"x86-64-v3", "x86-64-v4"};
+static bool no_such_target(Build *b, const char *word) {
+  diag_error(b->driver->diag, (Loc){0}, "--target %s: there is no such target", word);
+  char *all = "";
+  for (int i = 0; i < system_count(); i++) all = arena_printf(b->driver->arena, "%s%s%s", all, i ? ", " : "", system_at(i)->name);
+  return diag_hint(b->driver->diag, "the targets are %s; `lathe targets` explains them", all);
+}
+
+/* Where the program runs: as --target says, else as the first of --cpu's levels does, else here. */
+static bool choose_system(Build *b) {
+  const char *word = option_value(&b->driver->options, "target"), *cpu = option_value(&b->driver->options, "cpu");
+  const Target *first = cpu ? target_find(arena_string(b->driver->arena, cpu, strcspn(cpu, ","))) : NULL, *here = jit_host_target();
+  if (word) b->system = system_find(word);
+  else if (first && first->system) b->system = first->system;
+  else b->system = here ? here->system : system_at(0);
+  return b->system || no_such_target(b, word);
+}
 
 static bool no_such_level(Build *b, const char *word) {
-  diag_error(b->driver->diag, (Loc){0}, "--cpu %s: there is no such level", word);
-  char *all = "native";
+  diag_error(b->driver->diag, (Loc){0}, "--cpu %s: %s has no such level", word, b->system->name);
+  char *all = "";
   for (int i = 0; i < target_count(); i++)
-    if (target_at(i)->kind == TARGET_CPU) all = arena_printf(b->driver->arena, "%s, %s", all, target_at(i)->name);
-  return diag_hint(b->driver->diag, "the levels are %s", all);
+    if (target_at(i)->system == b->system) all = arena_printf(b->driver->arena, "%s%s%s", all, *all ? ", " : "", target_at(i)->name);
+  return diag_hint(b->driver->diag, "the levels are %s, or `native`", all);
 }
 
 static bool add_level(Build *b, const char *word) {
   const Target *t = strcmp(word, "native") == 0 ? jit_host_target() : target_find(word);
-  if (!t || t->kind != TARGET_CPU) return no_such_level(b, word);
+  if (!t || t->system != b->system) return no_such_level(b, word);
   if (b->n_levels == MAX_LEVELS) return diag_error(b->driver->diag, (Loc){0}, "--cpu: more than %d levels", MAX_LEVELS);
   b->level[b->n_levels++] = t;
   return true;
@@ -80,8 +95,9 @@ static void sort_levels(Build *b) {
 
 static bool choose_levels(Build *b) {
   const char *words = option_value(&b->driver->options, "cpu");
-  bool good = true;
-  for (size_t i = 0; !words && i < sizeof usual_levels / sizeof *usual_levels; i++) good &= add_level(b, usual_levels[i]);
+  bool good = choose_system(b);
+  for (int i = 0; !words && good && i < target_count(); i++)
+    if (target_at(i)->system == b->system && target_at(i)->usual) b->level[b->n_levels++] = target_at(i);
   for (size_t n; words && *words && good; words += n + (words[n] == ',')) {
     n = strcspn(words, ",");
     good = add_level(b, arena_string(b->driver->arena, words, n));
@@ -279,15 +295,13 @@ static void write_header(Build *b, const char *name, const ProgramInfo *info) {
   out_close(&o);
 }
 
-static bool has_shared(const Target *t) { return strncmp(t->triple, "x86_64", 6) == 0 || strncmp(t->triple, "aarch64", 7) == 0; }
-
 static bool write_library(Build *b, const CodeParts *code, const ProgramInfo *info) {
   const char *name = header_name(b->driver->arena, b->base);
   hosted_add(code->part[0], name);
   LinkJob j = link_job(b, code, info, beside(b, "lib", b->base, ".so"));
   if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object->bytes, j.object->size);
-  else if (has_shared(b->level[0]) && !link_shared(&j)) return false;
-  else if (has_shared(b->level[0])) note_file(b, j.out);
+  else if (b->level[0]->system->shared && !link_shared(&j)) return false;
+  else if (b->level[0]->system->shared) note_file(b, j.out);
   if (b->emit == EMIT_lib) write_archive(b, name, j.object);
   write_header(b, name, info);
   return true;

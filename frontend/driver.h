@@ -31,5 +31,6 @@ int command_build(Driver *d);
 int command_verify(Driver *d);
 int command_help(Driver *d);
 int command_docs(Driver *d);
+int command_targets(Driver *d);
 
 #endif

@@ -19,6 +19,7 @@ enum {
   VERIFY = 1 << COMMAND_verify,
   HELP = 1 << COMMAND_help,
   DOCS = 1 << COMMAND_docs,
+  TARGETS = 1 << COMMAND_targets,
   MANY = OPTION_MANY
 };
 

@@ -7,9 +7,11 @@
 
 typedef enum TargetKind { TARGET_CPU, TARGET_GPU } TargetKind;
 
-/* What a kernel can require by name: a CPU's; and a GPU's, of which `idot` is a dot product of four bytes each. */
+/* What a kernel can require by name, and what lowering and emission ask for. `round`: to whole numbers, by an instruction;
+ * `f16`: converts it; `idot`: a GPU's dot product of four bytes each; the others are what processors' makers call them. */
 #define TARGET_FEATURES(F) \
-  F(sse41) F(avx2) F(fma) F(f16c) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16) \
+  F(round) F(fma) F(f16) F(avx2) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16) \
+  F(dotprod) F(i8mm) F(bf16) \
   F(idot)
 
 enum {
@@ -22,10 +24,29 @@ enum {
 typedef enum Feature { TARGET_FEATURES(FEATURE) } Feature;
 #undef FEATURE
 
+typedef enum FileFormat { FILE_ELF64, FILE_ELF32, FILE_WASM } FileFormat;
+
+/* Where a program runs: an architecture and what is around the program. */
+typedef struct System {
+  const char *name, *about;
+  const char *triple, *abi; /* as LLVM names them */
+  FileFormat format;
+  int page;             /* bytes of the largest page that its kernels use, to which parts of a program are aligned */
+  bool shared;          /* has shared libraries that Lathe makes */
+  int64_t most_weights; /* bytes that fit beside all else into its addresses */
+} System;
+
+int system_count(void);
+const System *system_at(int i);
+const System *system_find(const char *name); /* NULL if there is none */
+
 typedef struct Target {
   const char *name;
   TargetKind kind;
-  const char *triple, *cpu, *attributes; /* as LLVM names them */
+  const System *system; /* a CPU's */
+  const char *about;
+  const char *cpu, *attributes; /* as LLVM names them */
+  bool usual;           /* programs for the system carry it where nobody says */
   uint32_t features;
   int index_bits;
   int vector_bytes;     /* of the widest register; of a GPU, of one invocation's */
@@ -37,7 +58,7 @@ typedef struct Target {
   int argument_bytes;   /* of a kernel's other arguments; 0: any number */
 } Target;
 
-/* All targets of a kind stand in order: a later one does what an earlier one does. */
+/* The targets of a system stand in order: a later one does what an earlier one does. So do the GPUs. */
 int target_count(void);
 const Target *target_at(int i);
 const Target *target_find(const char *name); /* NULL if there is none */

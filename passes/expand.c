@@ -17,6 +17,7 @@ typedef struct Math {
   Builder *b;
   Type type;
   bool wide; /* f64 */
+  bool fused; /* the target multiplies and adds with one rounding */
 } Math;
 
 /* ---- arithmetic ---- */
@@ -51,7 +52,10 @@ static Value *mul(Math *m, Value *x, Value *y) { return bin(m, OP_mul, x, y); }
 static Value *divide(Math *m, Value *x, Value *y) { return bin(m, OP_div, x, y); }
 static Value *less(Math *m, Value *x, Value *y) { return bin(m, OP_lt, x, y); }
 static Value *absolute(Math *m, Value *x) { return un(m, OP_abs, x); }
-static Value *fma3(Math *m, Value *x, Value *y, Value *z) { return build(m->b, OP_fma, 1, INS(x, y, z), NO_ATTRS); }
+/* x*y + z: rounded twice where the target has nothing better, so that what must not be has to be exact otherwise. */
+static Value *fma3(Math *m, Value *x, Value *y, Value *z) {
+  return m->fused ? build(m->b, OP_fma, 1, INS(x, y, z), NO_ATTRS) : add(m, mul(m, x, y), z);
+}
 static Value *choose(Math *m, Value *c, Value *x, Value *y) { return build(m->b, OP_where, 1, INS(c, x, y), NO_ATTRS); }
 static Value *square_root(Math *m, Value *x) { return un(m, OP_sqrt, x); }
 static Value *to_bits(Math *m, Value *x) {
@@ -234,16 +238,37 @@ static Value *expand_atanh(Math *m, Value *x) {
 
 /* ---- circular ---- */
 
+/* In whole numbers of 32 bits, also for f64. */
+static Value *quadrant_of(Math *m, Value *n) {
+  return build_cast(m->b, choose(m, less(m, absolute(m, n), num(m, 0x1p30)), n, num(m, 0)), DT_i32);
+}
+
+static Value *take_parts(Math *m, Value *x, Value *n, int n_parts, const double *part) {
+  for (int i = 0; i < n_parts; i++) x = fma3(m, n, num(m, -part[i]), x);
+  return x;
+}
+
+static Value *count_of(Math *m, Value *x) { return un(m, OP_round, mul(m, x, num(m, 0.63661977236758134308))); }
+
+/* Where products are rounded: by parts of pi/2 of 33 bits, whose products with n are exact to |n| = 2^20 in f64; f32 goes through
+ * f64 for it. */
+static Value *reduce_circle_twice_rounded(Math *m, Value *x, Value **quadrant) {
+  static const double part[] = {1.57079632673412561417e+00, 6.07710050630396597660e-11, 2.02226624879595063154e-21};
+  Value *wide = build_cast(m->b, x, DT_f64);
+  Math w = {.b = m->b, .type = wide->type, .wide = true};
+  Value *n = count_of(&w, wide);
+  *quadrant = quadrant_of(&w, n);
+  return build_cast(m->b, take_parts(&w, wide, n, 3, part), m->type->dtype);
+}
+
 /* x = n*pi/2 + r with |r| <= pi/4: pi/2 in three parts, each product rounded once. Good to |x| = 2^20 and beyond. */
 static Value *reduce_circle(Math *m, Value *x, Value **quadrant) {
   static const double f32_part[] = {1.57079637050628662109375, -4.37113900018624283e-8, -1.71512449e-15};
   static const double f64_part[] = {1.57079632679489655800e+00, 6.12323399573676603587e-17, -1.49738490485916983e-33};
-  const double *part = m->wide ? f64_part : f32_part;
-  Value *n = un(m, OP_round, mul(m, x, num(m, 0.63661977236758134308))), *r = x;
-  for (int i = 0; i < 3; i++) r = fma3(m, n, num(m, -part[i]), r);
-  Value *held = choose(m, less(m, absolute(m, n), num(m, 0x1p30)), n, num(m, 0));
-  *quadrant = to_int(m, held);
-  return r;
+  if (!m->fused) return reduce_circle_twice_rounded(m, x, quadrant);
+  Value *n = count_of(m, x);
+  *quadrant = quadrant_of(m, n);
+  return take_parts(m, x, n, 3, m->wide ? f64_part : f32_part);
 }
 
 static Value *odd_series(Math *m, Value *r) {
@@ -262,14 +287,20 @@ static Value *even_series(Math *m, Value *r) {
   return add(m, fma3(m, mul(m, z, z), polynomial(m, z, n, c), mul(m, z, num(m, -0.5))), num(m, 1));
 }
 
-static Value *bit_set(Math *m, Value *n, int64_t bit) {
-  return bin(m, OP_eq, bin(m, OP_and, n, int_num(m, bit)), int_num(m, bit));
+static Value *quadrant_num(Math *m, int32_t v) {
+  Math q = *m;
+  q.wide = false;
+  return int_num(&q, v);
+}
+
+static Value *bit_set(Math *m, Value *n, int32_t bit) {
+  return bin(m, OP_eq, bin(m, OP_and, n, quadrant_num(m, bit)), quadrant_num(m, bit));
 }
 
 /* sin in quadrants 0 and 2, cos in 1 and 3, of the other sign in 2 and 3; cos is a quadrant ahead. */
-static Value *circular(Math *m, Value *x, int64_t ahead) {
+static Value *circular(Math *m, Value *x, int32_t ahead) {
   Value *q, *r = reduce_circle(m, x, &q);
-  q = add(m, q, int_num(m, ahead));
+  q = add(m, q, quadrant_num(m, ahead));
   Value *y = choose(m, bit_set(m, q, 1), even_series(m, r), odd_series(m, r));
   y = choose(m, bit_set(m, q, 2), un(m, OP_neg, y), y);
   return choose(m, less(m, absolute(m, x), num(m, INFINITY)), y, num(m, NAN));
@@ -408,9 +439,14 @@ static Value *float_power(Math *m, Value *a, Value *b) {
   return choose(m, sure, one, y);
 }
 
+static bool is_fused(const Builder *b) {
+  const Target *t = b->func->target;
+  return !t || t->kind != TARGET_CPU || target_has(t, FEATURE_fma);
+}
+
 static Value *expand_pow_float(Builder *b, Value *x, Value *y, Dtype to) {
   Value *wide_x = build_cast(b, x, DT_f64), *wide_y = build_cast(b, y, DT_f64);
-  Math m = {.b = b, .type = wide_x->type, .wide = true};
+  Math m = {.b = b, .type = wide_x->type, .wide = true, .fused = is_fused(b)};
   return build_cast(b, float_power(&m, wide_x, wide_y), to);
 }
 
@@ -435,13 +471,23 @@ static Value *expand_pow_int(Builder *b, Value *x, Value *y) {
   return kb_where(b, build_binary(b, OP_lt, y, kb_int(b, e, 0)), below, f.out[0]);
 }
 
+/* x - n*y with one rounding at the end: where the target would round the product, what it lost is computed from halves. */
+static Value *take_product(Math *m, Value *x, Value *n, Value *y) {
+  if (m->fused) return fma3(m, un(m, OP_neg, n), y, x);
+  Value *upper = int_num(m, ~(int64_t)0x7ffffff), *product = mul(m, n, y);
+  Value *nh = from_bits(m, bin(m, OP_and, to_bits(m, n), upper)), *nl = sub(m, n, nh);
+  Value *yh = from_bits(m, bin(m, OP_and, to_bits(m, y), upper)), *yl = sub(m, y, yh);
+  Value *lost = add(m, add(m, sub(m, mul(m, nh, yh), product), add(m, mul(m, nh, yl), mul(m, nl, yh))), mul(m, nl, yl));
+  return sub(m, sub(m, x, product), lost);
+}
+
 /* a - trunc(a/b)*b, in f64: exact while the quotient is below 2^29 for f32. */
 static Value *expand_mod_float(Builder *b, const Node *n, Value *x, Value *y) {
   Dtype to = x->type->dtype;
   Value *wide_x = build_cast(b, x, DT_f64), *wide_y = build_cast(b, y, DT_f64);
-  Math m = {.b = b, .type = wide_x->type, .wide = true};
+  Math m = {.b = b, .type = wide_x->type, .wide = true, .fused = is_fused(b)};
   Value *quotient = divide(&m, absolute(&m, wide_x), absolute(&m, wide_y));
-  Value *r = fma3(&m, un(&m, OP_neg, un(&m, OP_floor, quotient)), absolute(&m, wide_y), absolute(&m, wide_x));
+  Value *r = take_product(&m, absolute(&m, wide_x), un(&m, OP_floor, quotient), absolute(&m, wide_y));
   r = choose(&m, less(&m, absolute(&m, wide_x), absolute(&m, wide_y)), absolute(&m, wide_x), r);
   r = with_sign(&m, r, wide_x);
   if (!node_bool(n, mod, trunc)) {
@@ -475,7 +521,7 @@ static Value *expand_node(Builder *b, const Node *n) {
   if (n->op == OP_pow && dtype_is_int(t) && dtype_is_int(y->type->dtype)) return x->type->lanes == 1 ? expand_pow_int(b, x, y) : NULL;
   if (n->op == OP_pow) return expand_pow_float(b, x, y, t);
   if (n->op == OP_mod && floats) return expand_mod_float(b, n, x, y);
-  Math m = {.b = b, .type = n->out[0]->type, .wide = t == DT_f64};
+  Math m = {.b = b, .type = n->out[0]->type, .wide = t == DT_f64, .fused = is_fused(b)};
   if (n->op == OP_gelu && floats) return node_bool(n, gelu, tanh) ? gelu_tanh(&m, x) : gelu_erf(&m, x);
   return expansions[n->op] && floats ? expansions[n->op](&m, x) : NULL;
 }

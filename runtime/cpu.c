@@ -6,6 +6,10 @@
 
 #include "runtime/words.h"
 
+typedef struct Level {
+  const char *name, *has;
+} Level;
+
 #if defined(__x86_64__)
 enum { EBX = 1, ECX = 2, EDX = 3 };
 
@@ -30,9 +34,7 @@ static const Feature features[] = {
   {"avx512vnni",  7, 0, ECX, 11, 0xe6}, {"avx512bf16", 7, 1, 0, 5, 0xe6},
 };
 
-static const struct {
-  const char *name, *has;
-} levels[] = {
+static const Level levels[] = {
   {"x86-64-v2", "sse3,ssse3,cx16,sse4.1,sse4.2,popcnt"},
   {"x86-64-v3", "x86-64-v2,osxsave,avx,avx2,f16c,fma,bmi1,bmi2,lzcnt,movbe"},
   {"x86-64-v4", "x86-64-v3,avx512f,avx512dq,avx512cd,avx512bw,avx512vl"},
@@ -51,18 +53,46 @@ static uint64_t saved_state(void) {
   return (uint64_t)high << 32 | low;
 }
 
-static bool has_feature(const Feature *f) {
+static bool has_feature(const lrt_cpu *cpu, const Feature *f) {
   uint32_t reg[4];
+  (void)cpu;
   cpuid(f->leaf & 0x80000000, 0, reg);
   if (reg[0] < f->leaf) return false;
   cpuid(f->leaf, f->sub, reg);
   return (reg[f->reg] >> f->bit & 1) && (saved_state() & f->state) == f->state;
 }
 
+#else
+/* A feature is a bit of what the system says; every processor that a system runs on is `generic`. */
+typedef struct Feature {
+  const char *name;
+  int word, bit;
+} Feature;
+
+// clang-format off
+static const Feature features[] = {
+#if defined(__aarch64__)
+  {"neon", 0, 1}, {"fullfp16", 0, 10}, {"dotprod", 0, 20}, {"i8mm", 1, 13}, {"bf16", 1, 14},
+#elif defined(__arm__)
+  {"neon", 0, 12}, {"vfp4", 0, 16},
+#elif defined(__riscv)
+#define LETTER(name, letter) {name, 0, letter - 'a'}
+  LETTER("m", 'm'), LETTER("a", 'a'), LETTER("f", 'f'), LETTER("d", 'd'), LETTER("c", 'c'), LETTER("v", 'v'),
+#undef LETTER
+#else
+  {"simd128", 0, 0}, {"bulk-memory", 0, 0}, {"sign-ext", 0, 0}, {"nontrapping-fptoint", 0, 0}, /* a module without them is not taken */
+#endif
+};
+// clang-format on
+static const Level levels[] = {{"generic", ""}, {"generic-rv64", ""}};
+
+static bool has_feature(const lrt_cpu *cpu, const Feature *f) { return cpu->word[f->word] >> f->bit & 1; }
+#endif
+
 /* What nobody here knows counts as missing. */
-static bool has(const char *name, size_t n) {
+static bool has(const lrt_cpu *cpu, const char *name, size_t n) {
   for (size_t i = 0; i < sizeof features / sizeof *features; i++)
-    if (text_same_n(name, features[i].name, n)) return has_feature(&features[i]);
+    if (text_same_n(name, features[i].name, n)) return has_feature(cpu, &features[i]);
   return false;
 }
 
@@ -71,12 +101,8 @@ static const char *level(const char *name, size_t n) {
     if (text_same_n(name, levels[i].name, n)) return levels[i].has;
   return NULL;
 }
-#else
-static const char *level(const char *name, size_t n) { return (void)name, (void)n, ""; }
-static bool has(const char *name, size_t n) { return (void)name, (void)n, true; }
-#endif
 
-int cpu_missing(const char *needs, char *missing, size_t size) {
+int cpu_missing(const lrt_cpu *cpu, const char *needs, char *missing, size_t size) {
   int count = 0;
   size_t at = 0;
   if (size) missing[0] = 0;
@@ -86,10 +112,10 @@ int cpu_missing(const char *needs, char *missing, size_t size) {
     const char *of = level(needs, n);
     if (of) {
       char inner[512];
-      int k = cpu_missing(of, inner, sizeof inner);
+      int k = cpu_missing(cpu, of, inner, sizeof inner);
       if (k) at += text_format(missing + at, size - at, "%s%s", at ? "," : "", inner);
       count += k;
-    } else if (n && !has(needs, n)) {
+    } else if (n && !has(cpu, needs, n)) {
       char name[64];
       size_t cut = n < sizeof name - 1 ? n : sizeof name - 1;
       for (size_t i = 0; i < cut; i++) name[i] = needs[i];

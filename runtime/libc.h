@@ -10,6 +10,7 @@
 _Noreturn void exit(int status);
 int *__errno_location(void);
 long syscall(long number, ...);
+unsigned long getauxval(unsigned long type);
 
 int open(const char *path, int flags, ...);
 int close(int file);

@@ -33,6 +33,7 @@ void os_join(uintptr_t thread);             /* when it has nothing more to do: r
 void os_wait(uint32_t *at, uint32_t value); /* returns at once if it has another value, and sometimes for nothing */
 void os_wake(uint32_t *at);                 /* all who wait */
 int64_t os_processors(void);                /* those that this process may use */
+void os_features(uint64_t word[2]);         /* lrt_cpu's: of a C library; a program is told them at its start */
 int64_t os_now(void);                       /* nanoseconds */
 
 /* What was written before os_hand_over(at) is read behind os_take_over(at). Atomics see to that; these tell tools that watch

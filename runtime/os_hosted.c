@@ -119,6 +119,12 @@ int64_t os_processors(void) {
   return n > 0 ? n : 1;
 }
 
+void os_features(uint64_t word[2]) {
+  enum { AT_HWCAP = 16, AT_HWCAP2 = 26 };
+  word[0] = getauxval(AT_HWCAP);
+  word[1] = getauxval(AT_HWCAP2);
+}
+
 /* Of the thread sanitizer, if the program has it. */
 __attribute__((weak)) void __tsan_release(void *at);
 __attribute__((weak)) void __tsan_acquire(void *at);

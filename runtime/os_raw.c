@@ -1,28 +1,31 @@
-/* os_raw.c -- the operating system by system calls alone: for programs that need no C library. Linux on x86-64. */
+/* os_raw.c -- the operating system by system calls alone: for programs that need no C library. Linux.
+ *
+ * What differs by architecture is in raw_<architecture>.h: numbers of system calls, call(), and in assembly
+ *   lrt_clone(flags, stack)              whose child finds its function and context on its stack,
+ *   lrt_on_stack(top, function, context) which runs a function on another stack,
+ *   _start                               which gives lrt_start() the first stack. */
 #include "runtime/os.h"
 #include "runtime/start.h"
 #include "runtime/words.h"
 
-/* ---- system calls ---- */
+#if defined(__x86_64__)
+#include "runtime/raw_x86_64.h"
+#elif defined(__aarch64__)
+#include "runtime/raw_aarch64.h"
+#elif defined(__arm__)
+#include "runtime/raw_armv7.h"
+#elif defined(__riscv) && __riscv_xlen == 64
+#include "runtime/raw_riscv64.h"
+#else
+#error "nobody wrote down this architecture's system calls"
+#endif
 
-enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11,
-       SYS_madvise = 28, SYS_exit = 60, SYS_rename = 82, SYS_mkdir = 83, SYS_unlink = 87, SYS_futex = 202, SYS_getaffinity = 204,
-       SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_readlinkat = 267 };
 enum { EINTR = 4, EEXIST = 17 };
 
-static int64_t call(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e, int64_t f) {
-  int64_t result;
-  register int64_t r10 __asm__("r10") = d;
-  register int64_t r8 __asm__("r8") = e;
-  register int64_t r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
-}
+long lrt_clone(long flags, void *stack);
+void lrt_on_stack(void *top, void (*run)(void *), void *context);
 
-#define ADDRESS(p) ((int64_t)(uintptr_t)(p))
+#define ADDRESS(p) ((long)(uintptr_t)(p))
 
 _Noreturn void os_exit(int status) {
   for (;;) call(SYS_exit_group, status, 0, 0, 0, 0, 0);
@@ -30,24 +33,39 @@ _Noreturn void os_exit(int status) {
 
 /* ---- files ---- */
 
-enum { O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_CLOEXEC = 02000000 };
+enum { HERE = -100 /* paths are relative to the folder at hand */, O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_CLOEXEC = 02000000 };
+#if defined(__arm__)
+enum { O_LARGE = 0400000 };
+#else
+enum { O_LARGE = 0 };
+#endif
 
-int64_t os_open(const char *path) { return call(SYS_open, ADDRESS(path), O_CLOEXEC, 0, 0, 0, 0); }
+int64_t os_open(const char *path) { return call(SYS_openat, HERE, ADDRESS(path), O_CLOEXEC | O_LARGE, 0, 0, 0); }
 int64_t os_create(const char *path) {
-  return call(SYS_open, ADDRESS(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666, 0, 0, 0);
+  return call(SYS_openat, HERE, ADDRESS(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_LARGE, 0666, 0, 0);
 }
-void os_close(int64_t file) { call(SYS_close, file, 0, 0, 0, 0, 0); }
+void os_close(int64_t file) { call(SYS_close, (long)file, 0, 0, 0, 0, 0); }
+
+static int64_t seek(int64_t file, int64_t to, int from) {
+#if __SIZEOF_LONG__ == 8
+  return call(SYS_lseek, file, to, from, 0, 0, 0);
+#else
+  int64_t at;
+  long status = call(SYS_lseek, (long)file, (long)(to >> 32), (long)to, ADDRESS(&at), from, 0);
+  return status < 0 ? status : at;
+#endif
+}
 
 int64_t os_size(int64_t file) {
-  int64_t here = call(SYS_lseek, file, 0, 1, 0, 0, 0), end = call(SYS_lseek, file, 0, 2, 0, 0, 0);
-  call(SYS_lseek, file, here, 0, 0, 0, 0);
+  int64_t here = seek(file, 0, 1), end = seek(file, 0, 2);
+  seek(file, here, 0);
   return end;
 }
 
 int64_t os_read(int64_t file, void *to, size_t n) {
   size_t done = 0;
   while (done < n) {
-    int64_t got = call(SYS_read, file, ADDRESS(to) + (int64_t)done, (int64_t)(n - done), 0, 0, 0);
+    int64_t got = call(SYS_read, (long)file, ADDRESS(to) + (long)done, (long)(n - done), 0, 0, 0);
     if (got == -EINTR) continue;
     if (got < 0) return got;
     if (got == 0) break;
@@ -58,7 +76,7 @@ int64_t os_read(int64_t file, void *to, size_t n) {
 
 bool os_write(int64_t file, const void *from, size_t n) {
   for (size_t done = 0; done < n;) {
-    int64_t put = call(SYS_write, file, ADDRESS(from) + (int64_t)done, (int64_t)(n - done), 0, 0, 0);
+    int64_t put = call(SYS_write, (long)file, ADDRESS(from) + (long)done, (long)(n - done), 0, 0, 0);
     if (put == -EINTR) continue;
     if (put <= 0) return false;
     done += (size_t)put;
@@ -66,17 +84,19 @@ bool os_write(int64_t file, const void *from, size_t n) {
   return true;
 }
 
-bool os_rename(const char *from, const char *to) { return call(SYS_rename, ADDRESS(from), ADDRESS(to), 0, 0, 0, 0) == 0; }
+bool os_rename(const char *from, const char *to) {
+  return call(SYS_renameat2, HERE, ADDRESS(from), HERE, ADDRESS(to), 0, 0) == 0;
+}
 
-void os_remove(const char *path) { call(SYS_unlink, ADDRESS(path), 0, 0, 0, 0, 0); }
+void os_remove(const char *path) { call(SYS_unlinkat, HERE, ADDRESS(path), 0, 0, 0, 0); }
 
 bool os_make_folder(const char *path) {
-  int64_t r = call(SYS_mkdir, ADDRESS(path), 0777, 0, 0, 0, 0);
+  long r = call(SYS_mkdirat, HERE, ADDRESS(path), 0777, 0, 0, 0);
   return r == 0 || r == -EEXIST;
 }
 
 bool os_own_path(char *out, size_t size) {
-  int64_t n = call(SYS_readlinkat, -1, ADDRESS("/proc/self/exe"), ADDRESS(out), (int64_t)size, 0, 0);
+  int64_t n = call(SYS_readlinkat, HERE, ADDRESS("/proc/self/exe"), ADDRESS(out), (long)size, 0, 0);
   if (n <= 0 || n >= (int64_t)size) return false;
   out[n] = 0;
   return true;
@@ -87,67 +107,32 @@ bool os_own_path(char *out, size_t size) {
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MAP_NORESERVE = 0x4000, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
 
 static void *map(size_t n, int protection, int flags, int64_t file) {
-  int64_t at = call(SYS_mmap, 0, (int64_t)n, protection, flags, file, 0);
+  long at = call(SYS_mmap, 0, (long)n, protection, flags, (long)file, 0);
   return at < 0 && at > -4096 ? NULL : (void *)(uintptr_t)at;
 }
 
 void *os_memory(size_t n) {
   void *m = map(n ? n : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-  if (m && n >= HUGE) call(SYS_madvise, ADDRESS(m), (int64_t)n, MADV_HUGEPAGE, 0, 0, 0);
+  if (m && n >= HUGE) call(SYS_madvise, ADDRESS(m), (long)n, MADV_HUGEPAGE, 0, 0, 0);
   return m;
 }
 
 void os_release(void *memory, size_t n) {
-  if (memory) call(SYS_munmap, ADDRESS(memory), (int64_t)n, 0, 0, 0, 0);
+  if (memory) call(SYS_munmap, ADDRESS(memory), (long)n, 0, 0, 0, 0);
 }
 
 const void *os_map(int64_t file, size_t n) { return map(n ? n : 1, PROT_READ, MAP_PRIVATE, file); }
 
 /* ---- threads ---- */
 
-/* clone(flags, stack): the child finds its function and context on its stack. */
-int64_t lrt_clone(int64_t flags, void *stack);
-__asm__(".text\n"
-        ".hidden lrt_clone\n"
-        ".globl lrt_clone\n"
-        "lrt_clone:\n"
-        "  xor %edx, %edx\n"
-        "  xor %r10d, %r10d\n"
-        "  xor %r8d, %r8d\n"
-        "  mov $56, %eax\n"
-        "  syscall\n"
-        "  test %eax, %eax\n"
-        "  jnz 1f\n"
-        "  xor %ebp, %ebp\n"
-        "  pop %rax\n"
-        "  pop %rdi\n"
-        "  call *%rax\n"
-        "  mov $60, %eax\n"
-        "  xor %edi, %edi\n"
-        "  syscall\n"
-        "1: ret\n");
-
-/* Runs a function on another stack. */
-void lrt_on_stack(void *top, void (*run)(void *), void *context);
-__asm__(".text\n"
-        ".hidden lrt_on_stack\n"
-        ".globl lrt_on_stack\n"
-        "lrt_on_stack:\n"
-        "  push %rbp\n"
-        "  mov %rsp, %rbp\n"
-        "  mov %rdi, %rsp\n"
-        "  mov %rdx, %rdi\n"
-        "  call *%rsi\n"
-        "  mov %rbp, %rsp\n"
-        "  pop %rbp\n"
-        "  ret\n");
-
 enum { CLONE_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 }; /* VM FS FILES SIGHAND THREAD SYSVSEM */
+
+enum { LARGEST_PAGE = 64 << 10 };
 
 /* The end of a stack, which grows down to a page that nobody may touch. */
 static char *new_stack(void) {
   char *stack = map(OS_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
-  if (stack) call(SYS_mprotect, ADDRESS(stack), 4096, 0, 0, 0, 0);
+  if (stack) call(SYS_mprotect, ADDRESS(stack), LARGEST_PAGE, 0, 0, 0, 0);
   return stack ? stack + OS_STACK : NULL;
 }
 
@@ -165,25 +150,25 @@ void os_join(uintptr_t thread) { (void)thread; }
 
 enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 
-void os_wait(uint32_t *at, uint32_t value) { call(SYS_futex, ADDRESS(at), FUTEX_WAIT_PRIVATE, value, 0, 0, 0); }
+void os_wait(uint32_t *at, uint32_t value) { call(SYS_futex, ADDRESS(at), FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0); }
 void os_wake(uint32_t *at) { call(SYS_futex, ADDRESS(at), FUTEX_WAKE_PRIVATE, INT32_MAX, 0, 0, 0); }
 
 void os_hand_over(void *at) { (void)at; } /* nobody watches */
 void os_take_over(void *at) { (void)at; }
 
 int64_t os_now(void) {
-  int64_t t[2] = {0};
+  long t[2] = {0};
   call(SYS_clock_gettime, 1, ADDRESS(t), 0, 0, 0, 0);
-  return t[0] * 1000000000 + t[1];
+  return (int64_t)t[0] * 1000000000 + t[1];
 }
 
 /* ---- processors ---- */
 
 static int64_t allowed_processors(void) {
-  uint64_t mask[128] = {0};
+  unsigned long mask[1024 / sizeof(long)] = {0};
   int64_t n = 0, bytes = call(SYS_getaffinity, 0, sizeof mask, ADDRESS(mask), 0, 0, 0);
-  for (int64_t i = 0; i < bytes / 8; i++)
-    for (uint64_t m = mask[i]; m; m &= m - 1) n++;
+  for (int64_t i = 0; i < bytes / (int64_t)sizeof *mask; i++)
+    for (unsigned long m = mask[i]; m; m &= m - 1) n++;
   return n > 0 ? n : 1;
 }
 
@@ -226,16 +211,27 @@ int64_t os_processors(void) {
   return q < n ? q : n;
 }
 
-/* ---- the first instruction ---- */
+/* ---- the beginning ---- */
 
-__asm__(".text\n"
-        ".globl _start\n"
-        "_start:\n"
-        "  xor %ebp, %ebp\n"
-        "  mov %rsp, %rdi\n"
-        "  and $-16, %rsp\n"
-        "  call lrt_start\n"
-        "  hlt\n");
+/* What a riscv64 kernel says of vectors may mean a draft of them, so they are tried, with a handler for the signal that
+ * comes where there are none. */
+#if defined(__riscv)
+long lrt_vector_bytes(void);
+void lrt_skip_instruction(void);
+
+static uint64_t features(uint64_t said) {
+  enum { SIGILL = 4, SA_SIGINFO = 4 };
+  const uint64_t vectors = (uint64_t)1 << ('v' - 'a');
+  /* the emulator of this architecture takes a fourth word, for a restorer */
+  uint64_t action[4] = {(uint64_t)ADDRESS(lrt_skip_instruction), SA_SIGINFO}, before[4];
+  if (call(SYS_sigaction, SIGILL, ADDRESS(action), ADDRESS(before), 8, 0, 0) != 0) return said & ~vectors;
+  long bytes = lrt_vector_bytes();
+  call(SYS_sigaction, SIGILL, ADDRESS(before), 0, 8, 0, 0);
+  return bytes >= 16 ? said | vectors : said & ~vectors;
+}
+#else
+static uint64_t features(uint64_t said) { return said; }
+#endif
 
 typedef struct Call {
   int argc, status;
@@ -249,15 +245,17 @@ static void call_main(void *context) {
 }
 
 /* The first thread runs kernels, too, and the system may have given it a small stack. */
-__attribute__((used)) _Noreturn void lrt_start(const uint64_t *stack);
-_Noreturn void lrt_start(const uint64_t *stack) {
+__attribute__((used)) _Noreturn void lrt_start(const uintptr_t *stack);
+_Noreturn void lrt_start(const uintptr_t *stack) {
   Call c = {.argc = (int)stack[0], .argv = (char **)(uintptr_t)(stack + 1)};
-  const uint64_t *at = stack + 1 + c.argc + 1;
+  const uintptr_t *at = stack + 1 + c.argc + 1;
   c.image.environment = (const char *const *)(uintptr_t)at;
   while (*at) at++; /* the environment */
   for (at++; at[0]; at += 2) {
     if (at[0] == 3) c.image.headers = (const void *)(uintptr_t)at[1];
     if (at[0] == 5) c.image.n_headers = (int64_t)at[1];
+    if (at[0] == 16) c.image.cpu.word[0] = features(at[1]);
+    if (at[0] == 26) c.image.cpu.word[1] = at[1];
     if (at[0] == 31) c.image.path = (const char *)(uintptr_t)at[1];
   }
   char *end = new_stack();

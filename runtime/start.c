@@ -21,6 +21,7 @@ typedef struct Program {
   const char **file;          /* of each input, or NULL */
   const char *folder;         /* for outputs, or NULL */
   const char *cpu;            /* the level asked for, or NULL */
+  const lrt_cpu *processor;
   int64_t *size;              /* of each symbol, or -1: for inputs made up */
   int64_t threads, repeat, seed;
   bool random, info, check, help, runs; /* runs: the processor has what the level needs */
@@ -204,9 +205,13 @@ static int read_words(Program *p, int argc, char **argv) {
 
 /* ---- the file and the processor ---- */
 
-typedef struct Header { /* ELF64 */
+typedef struct Header { /* ELF's, of one word size or the other */
+#if __SIZEOF_POINTER__ == 8
   uint32_t type, flags;
   uint64_t offset, address, physical, file_size, size, align;
+#else
+  uint32_t type, offset, address, physical, file_size, size, flags, align;
+#endif
 } Header;
 
 /* The weights are the segment that is aligned as no other is. */
@@ -218,18 +223,27 @@ static const Header *weights_header(const lrt_image *image) {
 }
 
 /* A file that was cut off is still mapped as far as its headers say, so its size is looked at before the weights are. */
-static int find_weights(Program *p, const lrt_image *image) {
+static int map_weights(const Program *p, const lrt_image *image, const uint8_t **at, size_t *bytes) {
   const Header *h = weights_header(image);
-  if (p->model->weights_size == 0 || p->model->weights_file) return DONE;
   if (!h) return complain(p, BAD_INPUT, "this file has lost its weights");
   int64_t file = os_open("/proc/self/exe");
   if (file < 0 && image->path) file = os_open(image->path);
   int64_t size = file < 0 ? INT64_MAX : os_size(file);
   if (file >= 0) os_close(file);
-  if ((uint64_t)size < h->offset + h->file_size)
-    return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)(h->offset + h->file_size));
+  if ((uint64_t)size < (uint64_t)h->offset + h->file_size)
+    return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)((uint64_t)h->offset + h->file_size));
+  *at = (const uint8_t *)(uintptr_t)h->address;
+  *bytes = (size_t)h->file_size;
+  return DONE;
+}
+
+static int find_weights(Program *p, const lrt_image *image) {
+  const uint8_t *at = image->weights;
+  size_t bytes = (size_t)p->model->weights_size + sizeof(lrt_end_mark);
   lrt_error why;
-  if (weights_given(&p->weights, p->model, (const void *)(uintptr_t)h->address, (size_t)h->file_size, &why)) return DONE;
+  if (p->model->weights_size == 0 || p->model->weights_file) return DONE;
+  int status = at ? DONE : map_weights(p, image, &at, &bytes);
+  if (status != DONE || weights_given(&p->weights, p->model, at, bytes, &why)) return status;
   return complain(p, BAD_INPUT, "this file is damaged: %s", why.text);
 }
 
@@ -284,7 +298,7 @@ static void choose_level(Program *p) {
   for (int64_t i = m->n_levels - 1; i >= 0 && !p->runs; i--) {
     if (p->cpu && !text_same(p->cpu, m->level[i].level)) continue;
     p->data = &m->level[i];
-    p->runs = cpu_missing(p->data->needs, missing, sizeof missing) == 0;
+    p->runs = cpu_missing(p->processor, p->data->needs, missing, sizeof missing) == 0;
   }
 }
 
@@ -292,7 +306,7 @@ static int explain_level(const Program *p) {
   char missing[512];
   if (p->cpu && !text_same(p->cpu, p->data->level))
     return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", p->cpu);
-  cpu_missing(p->data->needs, missing, sizeof missing);
+  cpu_missing(p->processor, p->data->needs, missing, sizeof missing);
   complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", p->data->level, missing);
   if (!p->cpu) text_print(2, "build the model again with --cpu for a lower level\n");
   return BAD_INPUT;
@@ -418,7 +432,7 @@ static int run_program(Program *p, int argc, char **argv, const lrt_image *image
 
 int lrt_main(int argc, char **argv, const lrt_image *image) {
   TextOut out = {.stream = 1};
-  Program p = {.model = &lrt_model_data, .name = argc > 0 ? argv[0] : "program", .repeat = 1, .out = &out};
+  Program p = {.model = &lrt_model_data, .processor = &image->cpu, .name = argc > 0 ? argv[0] : "program", .repeat = 1, .out = &out};
   int status = run_program(&p, argc, argv, image);
   if (!text_flush(&out) && status == DONE) status = complain(&p, NO_RESOURCE, "cannot write to standard output: is the disk full?");
   return status;
