@@ -44,7 +44,7 @@ bool kernel_one_number(const Value *v, const void **bytes) {
   return true;
 }
 
-static Value *in_all_lanes(Kernel *k, Value *x) {
+Value *kernel_all_lanes(Kernel *k, Value *x) {
   return k->lanes ? build(&k->b, OP_splat, 1, INS(x), ATTRS(at_i(splat, lanes, k->lanes))) : x;
 }
 
@@ -105,12 +105,12 @@ static Value *load_element(Kernel *k, const Value *v, Value *const *index) {
   Value *memory = kernel_operand(k, v), *at = kernel_linear(k, v->type, index);
   bool one = v->type->rank == 0 || dim_is(v->type->dim[v->type->rank - 1], 1);
   if (k->lanes && !one) return build(&k->b, OP_load, 1, INS(memory, at), ATTRS(at_i(load, lanes, k->lanes)));
-  return in_all_lanes(k, kernel_load(k, v->type->dtype, memory, at));
+  return kernel_all_lanes(k, kernel_load(k, v->type->dtype, memory, at));
 }
 
 Value *kernel_pull(Kernel *k, const Value *v, Value *const *index) {
   const void *bytes;
-  if (kernel_one_number(v, &bytes)) return in_all_lanes(k, number(k, v->type->dtype, bytes));
+  if (kernel_one_number(v, &bytes)) return kernel_all_lanes(k, number(k, v->type->dtype, bytes));
   Value *element = known_element(k, v, index);
   if (element) return element;
   if (kernel_computes(k, v)) element = k->elements->of(v->def->op)(k, v->def, v->index, index);
@@ -183,6 +183,21 @@ static bool can_vectorise_node(const Kernel *k, const Node *n, Dim last) {
   for (int i = 0; i < n->n_in && (arithmetic || i < 1); i++)
     if (!can_vectorise_operand(k, node_in(n, i), last)) return false;
   return can_vectorise_operand(k, n->out[0], last);
+}
+
+int64_t kernel_row_lanes(const Kernel *k, const Node *n) {
+  Type t = n->out[0]->type;
+  if (!k->target || k->target->kind != TARGET_CPU || t->rank == 0 || !kernel_can_vectorise(k, n)) return 0;
+  for (int i = 0; i < n->n_in; i++)
+    if (node_in(n, i) && !can_vectorise_operand(k, node_in(n, i), t->dim[t->rank - 1])) return 0;
+  int64_t lanes = k->target->vector_bytes / 4;
+  return lanes >= 4 && lanes <= 32 ? lanes : 0;
+}
+
+bool kernel_is_large(Type t, Dim total, int64_t *most) {
+  int64_t each = dtype_bits(t->dtype) / 8;
+  *most = dim_is_const(total) ? total->constant : dim_capacity(total);
+  return *most < 0 || *most > KERNEL_STREAM / each;
 }
 
 /* The elements of a result, where no row makes them. */

@@ -80,8 +80,17 @@ void kernel_store_result(Kernel *k, int result, Value *const *index, Value *x);
 /* Can what follows the row in its region be computed on vectors along the last axis: with k->lanes set, kernel_store takes
  * one, and the index of the last axis is that of its first lane. */
 bool kernel_can_vectorise(const Kernel *k, const Node *n);
+/* Lanes for a row whose operands are read along the last axis, too; 0: one element at a time. */
+int64_t kernel_row_lanes(const Kernel *k, const Node *n);
+/* A scalar for each lane of what is being computed. */
+Value *kernel_all_lanes(Kernel *k, Value *x);
 /* The same of a result that no row makes. */
 bool kernel_elements_on_vectors(const Kernel *k);
+
+/* Results of so many bytes, which no cache holds, are written past them: what is in the caches stays, and memory is not read to
+ * be written. Can a result be as large? most: its elements, or -1 where nobody knows. */
+enum { KERNEL_STREAM = 32 << 20 };
+bool kernel_is_large(Type t, Dim total, int64_t *most);
 
 /* Gives each workgroup a place of t along all dims but those from `from` up to `to`: index[] of these is left alone. */
 void kernel_spread(Kernel *k, Type t, int from, int to, Value **index);
@@ -109,8 +118,8 @@ Value *kernel_narrow(Kernel *k, Value *x, Dtype to);
 /* The type in which an op on floats computes: f64 where an operand is that, else f32. */
 Dtype kernel_float(const Node *n);
 
-/* e^x for x <= 0, on f32, scalars and vectors alike; -0 where it would be less than 2^-125, and NaN for NaN. */
-Value *kernel_exp_below(Kernel *k, bool fma, Value *x);
+/* e^x for x <= 0, on f32, scalars and vectors alike; `least`, a zero, where it would be less than 2^-125, and NaN for NaN. */
+Value *kernel_exp_below(Kernel *k, Value *x, double least);
 
 /* ---- loops (kernel_loop.c) ---- */
 
@@ -119,6 +128,13 @@ Value *kernel_exp_below(Kernel *k, bool fma, Value *x);
  * sums are made of the sums of blocks of 4096. */
 typedef Value *(*KernelTerm)(Kernel *k, void *ctx, Value *i);
 Value *kernel_fold(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, void *ctx);
+
+/* The same in f32 on vectors of `lanes`, of add, and of max, which passes over NaN: k->lanes is set where the term is asked for those from element i on. Element i goes
+ * to accumulator i % 32; what fills no 32 comes one by one, as scalars. */
+Value *kernel_fold_vectors(Kernel *k, int64_t lanes, Op op, Value *count, KernelTerm term, void *ctx);
+/* Runs the body for elements 0 up to `count`: in vectors, then one by one. */
+typedef void (*KernelSpan)(Kernel *k, void *ctx, Value *i);
+void kernel_each_vector(Kernel *k, int64_t lanes, Value *count, KernelSpan body, void *ctx);
 
 /* The same where terms are dear: a stretch of them is computed first, so that the loop can be vectorised. `memory` holds
  * KERNEL_STRETCH numbers. */

@@ -166,6 +166,18 @@ void kb_transpose(Builder *b, Value **v, int lanes) {
   }
 }
 
+Value *kb_extract(Builder *b, Value *v, int64_t lane, int64_t lanes) {
+  return build(b, OP_extract, 1, INS(v), ATTRS(at_i(extract, lane, lane), at_i(extract, lanes, lanes)));
+}
+
+Value *kb_larger(Builder *b, Value *x, Value *than) { return kb_where(b, kb_less(b, than, x), x, than); }
+
+Value *kb_largest_lane(Builder *b, Value *v) {
+  for (int64_t half = v->type->lanes / 2; half; half /= 2)
+    v = kb_larger(b, kb_extract(b, v, half, half), kb_extract(b, v, 0, half));
+  return v;
+}
+
 Value *kb_multiply_add(Builder *b, bool fma, Value *x, Value *y, Value *z) {
   if (fma) return build(b, OP_fma, 1, INS(x, y, z), NO_ATTRS);
   return build_binary(b, OP_add, build_binary(b, OP_mul, x, y), z);

@@ -47,6 +47,10 @@ Value *kb_splat(Builder *b, Value *x, int64_t lanes);
 Value *kb_load_lanes(Builder *b, Value *memory, Value *i, int64_t lanes);
 /* v[i][j] becomes v[j][i], for 4, 8 or 16 vectors of as many lanes. */
 void kb_transpose(Builder *b, Value **v, int lanes);
+/* x where it is larger: unlike `max` it passes over an x that is NaN, and is one instruction. The largest lane, by halves. */
+Value *kb_larger(Builder *b, Value *x, Value *than);
+Value *kb_largest_lane(Builder *b, Value *v);
+Value *kb_extract(Builder *b, Value *v, int64_t lane, int64_t lanes);
 /* x*y + z, rounded once where the target has it. */
 Value *kb_multiply_add(Builder *b, bool fma, Value *x, Value *y, Value *z);
 

@@ -70,6 +70,79 @@ Value *kernel_fold(Kernel *k, Op op, Dtype t, Value *count, KernelTerm term, voi
   return loop.out[0];
 }
 
+/* ---- folds of vectors ---- */
+
+enum { LANES = 32 };
+
+/* The largest passes over NaN. */
+static Value *combine(Kernel *k, Op op, Value *x, Value *y) {
+  return op == OP_max ? kb_larger(&k->b, y, x) : build_binary(&k->b, op, x, y);
+}
+
+/* A loop over vectors is not to be written out for each of a row's. */
+static void unroll_little(const KernelFor *loop) { node_attr(loop->node, attr_slot(for, unroll))->i = 2; }
+
+/* Elements `from` up to `to`, a multiple of LANES of them. */
+static Value *fold_lanes(Kernel *k, const Fold *f, int64_t lanes, Value *from, Value *to) {
+  Value *acc[LANES] = {0};
+  int n = (int)(LANES / lanes);
+  for (int i = 0; i < n; i++) acc[i] = kb_splat(&k->b, kernel_identity(k, f->op, f->t), lanes);
+  ensure(f->op == OP_add || f->op == OP_max);
+  KernelFor loop = kb_for_step(&k->b, from, to, LANES, n, acc);
+  unroll_little(&loop);
+  k->lanes = lanes;
+  for (int i = 0; i < n; i++) {
+    Value *x = f->term(k, f->ctx, kb_add(&k->b, loop.i, kb_index(&k->b, i * lanes)));
+    acc[i] = combine(k, f->op, loop.carried[i], x);
+  }
+  k->lanes = 0;
+  kb_for_end(&k->b, &loop, n, acc);
+  memcpy(acc, loop.out, (size_t)n * sizeof *acc);
+  for (int half = n / 2; half; half /= 2)
+    for (int i = 0; i < half; i++) acc[i] = combine(k, f->op, acc[i], acc[i + half]);
+  return f->op == OP_max ? kb_largest_lane(&k->b, acc[0]) : build_unary(&k->b, OP_lanes_sum, acc[0]);
+}
+
+static Value *fold_lanes_block(Kernel *k, const Fold *f, int64_t lanes, Value *from, Value *count) {
+  int64_t n;
+  Value *width = kb_index(&k->b, LANES), *to = kb_add(&k->b, from, count);
+  Value *whole = kb_add(&k->b, from, kb_mul(&k->b, kb_div(&k->b, count, width), width));
+  Value *v = fold_lanes(k, f, lanes, from, whole);
+  return kb_known(count, &n) && n % LANES == 0 ? v : fold_one_by_one(k, f, whole, to, v);
+}
+
+Value *kernel_fold_vectors(Kernel *k, int64_t lanes, Op op, Value *count, KernelTerm term, void *ctx) {
+  Fold f = {op, DT_f32, term, ctx};
+  int64_t n;
+  if (op != OP_add || (kb_known(count, &n) && n <= BLOCK)) return fold_lanes_block(k, &f, lanes, kb_index(&k->b, 0), count);
+  Value *start = kernel_identity(k, op, DT_f32);
+  KernelFor loop = kb_for_step(&k->b, kb_index(&k->b, 0), count, BLOCK, 1, &start);
+  Value *size = kb_min(&k->b, kb_sub(&k->b, count, loop.i), kb_index(&k->b, BLOCK));
+  Value *next = build_binary(&k->b, op, loop.carried[0], fold_lanes_block(k, &f, lanes, loop.i, size));
+  kb_for_end(&k->b, &loop, 1, &next);
+  return loop.out[0];
+}
+
+void kernel_each_vector(Kernel *k, int64_t lanes, Value *count, KernelSpan body, void *ctx) {
+  Value *width = kb_index(&k->b, lanes), *whole = kb_mul(&k->b, kb_div(&k->b, count, width), width);
+  int64_t n;
+  KernelFor loop = kb_for_step(&k->b, kb_index(&k->b, 0), whole, lanes, 0, NULL);
+  unroll_little(&loop);
+  k->lanes = lanes;
+  body(k, ctx, loop.i);
+  k->lanes = 0;
+  kb_for_end(&k->b, &loop, 0, NULL);
+  if (kb_known(count, &n) && n % lanes == 0) return;
+  bool stream = k->stream;
+  k->stream = false;
+  KernelFor rest = kb_for(&k->b, whole, count, 0, NULL);
+  body(k, ctx, rest.i);
+  kb_for_end(&k->b, &rest, 0, NULL);
+  k->stream = stream;
+}
+
+/* ---- folds in stretches ---- */
+
 typedef struct Stretch {
   KernelTerm term;
   void *ctx;

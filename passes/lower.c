@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "ir/checked.h"
 #include "ir/fatal.h"
 #include "ir/infer.h"
 #include "ir/strmap.h"
@@ -68,23 +67,18 @@ static void store_span(Kernel *k, const Node *end, Value **index, int axis, Valu
   kb_for_end(&k->b, &f, 0, NULL);
 }
 
-/* Results of so many bytes, which no cache holds, are written past them: what is in the caches stays, and memory is not read to
- * be written. */
-enum { STREAM = 32 << 20 };
-
 /* Lanes for streams, or 0: the result is small for sure, or not made of vectors. */
 static int64_t stream_lanes(const Kernel *k, Type t, Dim total) {
-  int64_t most = dim_is_const(total) ? total->constant : dim_capacity(total), bytes;
+  int64_t most;
   if (!k->target || k->target->kind != TARGET_CPU || !kernel_elements_on_vectors(k)) return 0;
-  if (most >= 0 && checked_mul(most, dtype_bits(t->dtype) / 8, &bytes) && bytes < STREAM) return 0;
-  return k->target->vector_bytes / 4;
+  return kernel_is_large(t, total, &most) ? k->target->vector_bytes / 4 : 0;
 }
 
 /* The span as a stream where the whole result is large, which only the run may know. Its whole vectors, that is: what is left
  * behind them is stored one by one. */
 static void store_large(Kernel *k, const Node *end, Value **index, int axis, Value *from, Value *to, Dim total, int64_t lanes) {
   Type t = k->root->out[k->first]->type;
-  Value *least = kb_index(&k->b, STREAM / (dtype_bits(t->dtype) / 8)), *width = kb_index(&k->b, lanes);
+  Value *least = kb_index(&k->b, KERNEL_STREAM / (dtype_bits(t->dtype) / 8)), *width = kb_index(&k->b, lanes);
   KernelWhen large = {0};
   bool sure = dim_is_const(total);
   if (!sure) large = kb_when(&k->b, kb_at_most(&k->b, least, kernel_size(k, total)), 0);

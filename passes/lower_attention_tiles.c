@@ -62,12 +62,7 @@ static Value *group_id(Kernel *k, int axis) {
   return build(&k->b, OP_group_id, 1, 0, NULL, ATTRS(at_i(group_id, axis, axis)));
 }
 
-static Value *extract(Kernel *k, Value *v, int64_t lane, int64_t lanes) {
-  return build(&k->b, OP_extract, 1, INS(v), ATTRS(at_i(extract, lane, lane), at_i(extract, lanes, lanes)));
-}
-
-/* x where it is larger: unlike `max` it passes over NaN, as the reference does. */
-static Value *larger(Kernel *k, Value *x, Value *than) { return kb_where(&k->b, kb_less(&k->b, than, x), x, than); }
+static Value *larger(Kernel *k, Value *x, Value *than) { return kb_larger(&k->b, x, than); }
 
 /* The largest score, or 0 where there is none, so that -inf minus it is -inf. */
 static Value *not_lowest(Kernel *k, const Tiles *t, Value *most) {
@@ -279,12 +274,6 @@ static Value *lane_numbers(Kernel *k, const Tiles *t) {
   return build(&k->b, OP_pack, 1, (int)t->lanes, number, NO_ATTRS);
 }
 
-/* The largest lane, by halves, passing over NaN. */
-static Value *largest_lane(Kernel *k, Value *v) {
-  for (int64_t half = v->type->lanes / 2; half; half /= 2) v = larger(k, extract(k, v, half, half), extract(k, v, 0, half));
-  return v;
-}
-
 /* The products of a square of what `lanes` keys, which lie together from `from` on, hold from `at` on: it is turned so that a
  * vector has one element of each; two 16-bit elements are turned as one. */
 static void multiply_square(Kernel *k, const Tiles *t, Value *from, Value *at, Value **sum) {
@@ -388,7 +377,7 @@ static void score_block_by_keys(Kernel *k, const Tiles *t, Value *block, Value *
   memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
   score_keys(k, t, block, f.i, next);
   kb_for_end(&k->b, &f, (int)t->rows, next);
-  for (int r = 0; r < t->rows; r++) store(k, t->block.most, num(k, r), largest_lane(k, f.out[r]));
+  for (int r = 0; r < t->rows; r++) store(k, t->block.most, num(k, r), kb_largest_lane(&k->b, f.out[r]));
 }
 
 /* ---- weights ---- */
@@ -408,7 +397,7 @@ static void weigh_by_rows(Kernel *k, const Tiles *t, Value *from, Value *to) {
   KernelFor f = kb_for_step(&k->b, from, to, WAYS, WAYS, start);
   for (int i = 0; i < WAYS; i++) {
     Value *place = add(k, times(k, add(k, f.i, num(k, i)), t->pad), rows.i);
-    Value *weight = kernel_exp_below(k, t->fma, binary(k, OP_sub, load(k, t, t->scores, place), most));
+    Value *weight = kernel_exp_below(k, binary(k, OP_sub, load(k, t, t->scores, place), most), -0.0);
     store(k, t->scores, place, weight);
     next[i] = binary(k, OP_add, f.carried[i], weight);
   }
@@ -427,11 +416,11 @@ static void weigh_row(Kernel *k, const Tiles *t, int r, Value *from, Value *to) 
   memcpy(sum, f.carried, (size_t)n * sizeof *sum);
   for (int64_t i = 0; i < step; i += t->lanes) {
     Value *place = add(k, num(k, r * KEYS + i), f.i);
-    Value *weight = kernel_exp_below(k, t->fma, binary(k, OP_sub, load(k, t, t->scores, place), most));
+    Value *weight = kernel_exp_below(k, binary(k, OP_sub, load(k, t, t->scores, place), most), -0.0);
     store(k, t->scores, place, weight);
     for (int64_t lane = 0; lane < t->lanes; lane += width) {
       int at = (int)((i + lane) / width % n);
-      Value *some = width == t->lanes ? weight : extract(k, weight, lane, width);
+      Value *some = width == t->lanes ? weight : kb_extract(&k->b, weight, lane, width);
       sum[at] = binary(k, OP_add, sum[at], some);
     }
   }
@@ -447,8 +436,8 @@ static void rescale(Kernel *k, const Tiles *t, const Sums *to, const Sums *from)
   KernelFor f = kb_for_step(&k->b, num(k, 0), t->few ? num(k, t->pad) : whole_vectors(k, t), t->lanes, 0, NULL);
   Value *had = load(k, t, to->most, f.i), *new = load(k, t, from->most, f.i), *most = larger(k, new, had);
   Value *safe = not_lowest(k, t, most);
-  Value *keep = kernel_exp_below(k, t->fma, binary(k, OP_sub, had, safe));
-  Value *take = kernel_exp_below(k, t->fma, binary(k, OP_sub, new, safe));
+  Value *keep = kernel_exp_below(k, binary(k, OP_sub, had, safe), -0.0);
+  Value *take = kernel_exp_below(k, binary(k, OP_sub, new, safe), -0.0);
   Value *weight = binary(k, OP_mul, load(k, t, to->weight, f.i), keep);
   store(k, to->most, f.i, most);
   store(k, to->weight, f.i, fma3(k, t, load(k, t, from->weight, f.i), take, weight));

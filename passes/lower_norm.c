@@ -9,6 +9,7 @@ typedef struct Norm {
   Type t;    /* of x */
   Dtype sum; /* what is computed in */
   bool centred;
+  int64_t lanes; /* of vectors along the last axis, or 0 */
   Value *mean, *inverse;
 } Norm;
 
@@ -20,12 +21,46 @@ static Value *element(Kernel *k, void *ctx, Value **index) {
 static Value *deviation(Kernel *k, void *ctx, Value **index) {
   const Norm *m = ctx;
   Value *x = element(k, ctx, index);
-  return m->centred ? build_binary(&k->b, OP_sub, x, m->mean) : x;
+  return m->centred ? build_binary(&k->b, OP_sub, x, kernel_all_lanes(k, m->mean)) : x;
 }
 
 static Value *square(Kernel *k, void *ctx, Value **index) {
   Value *x = deviation(k, ctx, index);
   return build_binary(&k->b, OP_mul, x, x);
+}
+
+/* Along the last axis alone, on vectors. */
+typedef struct NormRow {
+  Norm *norm;
+  Value **index;
+  int axis;
+  void (*store)(Kernel *k, void *ctx, Value **index);
+} NormRow;
+
+static Value *row_element(Kernel *k, void *ctx, Value *i) {
+  const NormRow *r = ctx;
+  r->index[r->axis] = i;
+  return element(k, r->norm, r->index);
+}
+
+static Value *row_square(Kernel *k, void *ctx, Value *i) {
+  const NormRow *r = ctx;
+  r->index[r->axis] = i;
+  return square(k, r->norm, r->index);
+}
+
+static void row_store(Kernel *k, void *ctx, Value *i) {
+  const NormRow *r = ctx;
+  r->index[r->axis] = i;
+  r->store(k, r->norm, r->index);
+}
+
+/* The sum of the elements, or of the squares of what differs from the mean. */
+static Value *row_sum(Kernel *k, Norm *m, const bool *axes, Value **index, bool squares) {
+  NormRow r = {.norm = m, .index = index, .axis = m->t->rank - 1};
+  Value *size = kernel_size(k, m->t->dim[r.axis]);
+  if (m->lanes) return kernel_fold_vectors(k, m->lanes, OP_add, size, squares ? row_square : row_element, &r);
+  return kernel_fold_axes(k, OP_add, m->sum, m->t, axes, index, squares ? square : element, m);
 }
 
 /* The mean first, then the mean square about it: no difference of large numbers. */
@@ -35,8 +70,8 @@ static void row_moments(Kernel *k, Norm *m, const bool *axes, Value **index, dou
     if (axes[i]) count = kb_mul(&k->b, count, kernel_size(k, m->t->dim[i]));
   count = kb_cast(&k->b, count, m->sum);
   if (m->centred)
-    m->mean = build_binary(&k->b, OP_div, kernel_fold_axes(k, OP_add, m->sum, m->t, axes, index, element, m), count);
-  Value *squares = kernel_fold_axes(k, OP_add, m->sum, m->t, axes, index, square, m);
+    m->mean = build_binary(&k->b, OP_div, row_sum(k, m, axes, index, false), count);
+  Value *squares = row_sum(k, m, axes, index, true);
   Value *mean_square = build_binary(&k->b, OP_div, squares, count);
   Value *root = build_binary(&k->b, OP_add, mean_square, kb_float(&k->b, m->sum, epsilon));
   m->inverse = build_binary(&k->b, OP_div, kb_float(&k->b, m->sum, 1), build_unary(&k->b, OP_sqrt, root));
@@ -45,10 +80,20 @@ static void row_moments(Kernel *k, Norm *m, const bool *axes, Value **index, dou
 static void store_normalised(Kernel *k, void *ctx, Value **index) {
   const Norm *m = ctx;
   const Value *scale = node_in(m->node, 1), *bias = node_in(m->node, 2);
-  Value *v = build_binary(&k->b, OP_mul, deviation(k, ctx, index), m->inverse);
+  Value *v = build_binary(&k->b, OP_mul, deviation(k, ctx, index), kernel_all_lanes(k, m->inverse));
   if (scale) v = build_binary(&k->b, OP_mul, v, kb_cast(&k->b, kernel_pull_broadcast(k, scale, m->t, index), m->sum));
   if (bias) v = build_binary(&k->b, OP_add, v, kb_cast(&k->b, kernel_pull_broadcast(k, bias, m->t, index), m->sum));
   kernel_store(k, 0, index, kernel_narrow(k, v, m->t->dtype));
+}
+
+static void store_row(Kernel *k, Norm *m, Value **index) {
+  NormRow r = {.norm = m, .index = index, .axis = m->t->rank - 1, .store = store_normalised};
+  Value *size = kernel_size(k, m->t->dim[r.axis]);
+  Dim total = type_elements(k->module->dims, m->t);
+  int64_t n, most;
+  k->stream = dim_is_const(total) && kernel_is_large(m->t, total, &most) && kb_known(size, &n) && n % m->lanes == 0;
+  kernel_each_vector(k, m->lanes, size, row_store, &r);
+  k->stream = false;
 }
 
 /* A layernorm's further results are mean and 1/deviation, an rmsnorm's is 1/rms. */
@@ -67,9 +112,11 @@ bool lower_norm(Kernel *k, const Node *n) {
   bool axes[MAX_RANK];
   Value *index[MAX_RANK];
   for (int i = 0; i < m.t->rank; i++) axes[i] = i >= axis;
+  m.lanes = axis == m.t->rank - 1 && m.sum == DT_f32 ? kernel_row_lanes(k, n) : 0;
   kernel_spread(k, m.t, axis, m.t->rank, index);
   row_moments(k, &m, axes, index, epsilon);
-  kernel_each(k, m.t, axis, index, store_normalised, &m);
+  if (m.lanes) store_row(k, &m, index);
+  else kernel_each(k, m.t, axis, index, store_normalised, &m);
   store_moments(k, &m, axis, index);
   return true;
 }

@@ -1,4 +1,4 @@
-/* lower_reduce.c -- how reductions, scans, sorting and softmax are lowered. */
+/* lower_reduce.c -- how reductions, scans and sorting are lowered. */
 #include "ir/fatal.h"
 #include "ir/infer.h"
 #include "passes/lower.h"
@@ -377,47 +377,5 @@ bool lower_topk(Kernel *k, const Node *n) {
   select_line(k, &line, want);
   kb_else(&k->b, &w, 0, NULL);
   kb_when_end(&k->b, &w, 0, NULL);
-  return true;
-}
-
-/* ---- softmax ---- */
-
-typedef struct Line {
-  const Value *x;
-  Value **index, *most;
-  int axis;
-} Line;
-
-static Value *line_element(Kernel *k, void *ctx, Value *i) {
-  const Line *l = ctx;
-  l->index[l->axis] = i;
-  return kernel_widen(k, kernel_pull(k, l->x, l->index));
-}
-
-static Value *line_shifted(Kernel *k, void *ctx, Value *i) {
-  const Line *l = ctx;
-  return build_binary(&k->b, OP_sub, line_element(k, ctx, i), l->most);
-}
-
-static Value *line_exp(Kernel *k, void *ctx, Value *i) { return build_unary(&k->b, OP_exp, line_shifted(k, ctx, i)); }
-
-/* The largest, the sum, and each element: three walks along the line. */
-bool lower_softmax(Kernel *k, const Node *n) {
-  const Value *x = node_in(n, 0);
-  Type t = x->type;
-  Dtype wide = kernel_wide(t->dtype);
-  bool logarithm = n->op == OP_log_softmax;
-  Value *index[MAX_RANK];
-  Line l = {.x = x, .index = index, .axis = axis_of(node_int(n, softmax, axis), t->rank)};
-  Value *size = kernel_size(k, t->dim[l.axis]), *stretch = kb_memory(&k->b, wide, KERNEL_STRETCH);
-  kernel_spread(k, t, l.axis, l.axis + 1, index);
-  l.most = kernel_fold(k, OP_max, wide, size, line_element, &l);
-  Value *sum = kernel_fold_staged(k, OP_add, wide, size, line_exp, &l, stretch);
-  if (logarithm) sum = build_unary(&k->b, OP_log, sum);
-  KernelFor loop = kb_for(&k->b, kb_index(&k->b, 0), size, 0, NULL);
-  Value *v = logarithm ? build_binary(&k->b, OP_sub, line_shifted(k, &l, loop.i), sum)
-                       : build_binary(&k->b, OP_div, line_exp(k, &l, loop.i), sum);
-  kernel_store(k, 0, index, kernel_narrow(k, v, t->dtype));
-  kb_for_end(&k->b, &loop, 0, NULL);
   return true;
 }
