@@ -6,55 +6,28 @@
 #include "codegen/plan.h"
 
 #include "codegen/emit.h"
+#include "codegen/plan_parts.h"
 #include "ir/fatal.h"
 #include "runtime/abi.h"
-
-typedef struct Planner {
-  Arena *arena;
-  Func *func;
-  Diag *diag;
-  Plan *plan;
-  int launches; /* in this phase */
-  bool good;
-} Planner;
 
 bool plan_is_view(Op op) { return op == OP_reshape || op == OP_squeeze || op == OP_unsqueeze || op == OP_debug_name; }
 
 /* ---- what no program can run ---- */
 
-static bool refuse(Planner *p, const Node *n, const char *why) {
+bool plan_refuse(Planner *p, const Node *n, const char *why) {
   p->good = false;
   return diag_error(p->diag, n->loc, "`%s` %s", op_name(n->op), why);
-}
-
-/* A symbol that the arguments do not bind, within a size. */
-static const Symbol *unbound_symbol(const Func *f, Dim d) {
-  const Symbol *s = NULL;
-  if (d->kind == DIM_KIND_SYMBOL) {
-    for (int i = 0; i < f->body->n_args; i++)
-      for (int k = 0; k < f->body->arg[i]->type->rank; k++)
-        if (dim_as_symbol(f->body->arg[i]->type->dim[k]) == d->symbol) return NULL;
-    return d->symbol;
-  }
-  for (int i = 0; i < d->n_terms; i++)
-    for (int k = 0; k < d->term[i].n_atoms && !s; k++) s = unbound_symbol(f, d->term[i].atom[k]);
-  if (!s && d->a) s = unbound_symbol(f, d->a);
-  if (!s && d->b) s = unbound_symbol(f, d->b);
-  return s;
 }
 
 enum { MAX_DEPTH = 16 }; /* so that the runtime's stack is deep enough for any size */
 
 static bool check_dim(Planner *p, Loc loc, const char *what, Dim d) {
-  const Symbol *s = dim_is_unknown(d) ? NULL : unbound_symbol(p->func, d);
-  if (!s && !dim_is_unknown(d) && d->depth <= MAX_DEPTH) return true;
+  if (!dim_is_unknown(d) && d->depth <= MAX_DEPTH && plan_segment(p, d) != NOT_TOLD) return true;
   p->good = false;
-  if (!s) return diag_error(p->diag, loc, "%s has the size %s, which is not to be had when the program starts", what, dim_text(p->arena, d));
-  return diag_error(p->diag, loc, "%s has the size %s, and %s tells `%s`", what, dim_text(p->arena, d),
-                    s->derived ? "only the data" : "no input", s->name);
+  return diag_error(p->diag, loc, "%s has the size %s, which nothing tells before it is needed", what, dim_text(p->arena, d));
 }
 
-static bool check_type(Planner *p, Loc loc, const char *what, Type t) {
+bool plan_check_type(Planner *p, Loc loc, const char *what, Type t) {
   bool good = t->kind == TYPE_TENSOR && !t->encoded;
   if (!good) p->good = diag_error(p->diag, loc, "%s is of type %s, which programs do not have yet", what, type_text(p->arena, t));
   for (int i = 0; good && i < t->rank; i++) good = check_dim(p, loc, what, t->dim[i]);
@@ -67,7 +40,7 @@ static void check_dims(Planner *p, const Node *n, const Attr *a) {
 
 /* ---- places ---- */
 
-static Place *place_of(const Planner *p, const Value *v) { return &p->plan->place[v->number]; }
+Place *plan_place(const Planner *p, const Value *v) { return &p->plan->place[v->number]; }
 
 /* Does anything read the elements? The shape that a view is given is not read, since its type has the sizes. */
 static bool is_read(const Value *v) {
@@ -78,7 +51,7 @@ static bool is_read(const Value *v) {
   return false;
 }
 
-static Dim bytes_of(const Planner *p, Type t) {
+Dim plan_bytes(const Planner *p, Type t) {
   DimPool *pool = p->func->module->dims;
   Dim n = type_elements(pool, t);
   int bits = dtype_bits(t->dtype);
@@ -86,23 +59,42 @@ static Dim bytes_of(const Planner *p, Type t) {
   return dim_ceildiv(pool, dim_mul(pool, n, dim_const(pool, bits)), dim_const(pool, 8));
 }
 
-static void give_block(Planner *p, const Node *n, const Value *v) {
+void plan_give_block(Planner *p, const Node *n, const Value *v, int segment) {
   Plan *plan = p->plan;
-  Dim bytes = bytes_of(p, v->type);
-  if (!check_type(p, n->loc, "a result", v->type) || !check_dim(p, n->loc, "a result", bytes)) return;
-  *place_of(p, v) = (Place){.kind = PLACE_ARENA, .at = plan->block.n};
-  vec_push(p->arena, &plan->block, ((PlanBlock){.bytes = bytes, .first = plan->n_phases, .last = plan->n_phases}));
+  Dim bytes = plan_bytes(p, v->type);
+  if (!plan_check_type(p, n->loc, "a result", v->type) || !check_dim(p, n->loc, "a result", bytes)) return;
+  if (segment < 0) segment = plan_segment(p, bytes);
+  *plan_place(p, v) = (Place){.kind = PLACE_ARENA, .at = plan->block.n};
+  PlanBlock b = {.bytes = bytes, .first = plan->n_phases, .last = plan->n_phases, .segment = segment};
+  vec_push(p->arena, &plan->block, b);
 }
 
 static PlanBlock *block_of(const Planner *p, const Value *v) {
-  const Place *at = place_of(p, v);
+  const Place *at = plan_place(p, v);
   return at->kind == PLACE_ARENA ? &p->plan->block.at[at->at] : NULL;
 }
 
-/* ---- phases ---- */
+void plan_touch(Planner *p, const Value *v) {
+  PlanBlock *b = block_of(p, v);
+  if (b) b->last = p->plan->n_phases;
+}
 
-static void end_phase(Planner *p) {
-  vec_push(p->arena, &p->plan->step, NULL);
+static void touch_operands(Planner *p, const Node *n) {
+  for (int i = 0; i < n->n_in; i++)
+    if (node_in(n, i)) plan_touch(p, node_in(n, i));
+}
+
+/* ---- steps and phases ---- */
+
+PlanStep *plan_add_step(Planner *p, int op, const Node *n) {
+  Plan *plan = p->plan;
+  vec_push(p->arena, &plan->step, ((PlanStep){.op = op, .node = n, .opens = -1, .turns = -1}));
+  return &plan->step.at[plan->step.n - 1];
+}
+
+void plan_meet(Planner *p) {
+  if (p->launches == 0) return;
+  plan_add_step(p, LRT_MEET, NULL);
   p->plan->n_phases++;
   p->launches = 0;
 }
@@ -113,33 +105,26 @@ static bool waits_for(const Planner *p, const Node *n) {
     const Value *v = node_in(n, i);
     while (v->def && plan_is_view(v->def->op)) v = node_in(v->def, 0);
     const PlanBlock *b = block_of(p, v);
-    if (b && b->first == p->plan->n_phases && v->def->op == OP_launch) return true;
+    if (b && b->first == p->plan->n_phases && v->def && v->def->op == OP_launch) return true;
   }
   return false;
-}
-
-static void touch_operands(Planner *p, const Node *n) {
-  for (int i = 0; i < n->n_in; i++) {
-    PlanBlock *b = block_of(p, node_in(n, i));
-    if (b) b->last = p->plan->n_phases;
-  }
 }
 
 static void plan_launch(Planner *p, const Node *n) {
   check_dims(p, n, node_attr(n, attr_slot(launch, grid)));
   check_dims(p, n, node_attr(n, attr_slot(launch, sizes)));
-  if (p->launches == LRT_PHASE || waits_for(p, n)) end_phase(p);
+  if (p->launches == LRT_PHASE || waits_for(p, n)) plan_meet(p);
   touch_operands(p, n);
-  for (int i = 0; i < n->n_out; i++) give_block(p, n, n->out[i]);
-  vec_push(p->arena, &p->plan->step, n);
+  for (int i = 0; i < n->n_out; i++) plan_give_block(p, n, n->out[i], -1);
+  plan_add_step(p, LRT_LAUNCH, n);
   p->launches++;
 }
 
 static void plan_constant(Planner *p, const Node *n) {
   Constant *c = node_attr(n, attr_slot(const, value))->constant;
-  if (c->kind == CONSTANT_BOUND) refuse(p, n, "is given at run time, which programs do not have yet");
-  else if (c->type->encoded) refuse(p, n, arena_printf(p->arena, "is of type %s, which programs do not have yet", type_text(p->arena, c->type)));
-  *place_of(p, n->out[0]) = (Place){.kind = PLACE_CONSTANT, .constant = c};
+  if (c->kind == CONSTANT_BOUND) plan_refuse(p, n, "is given at run time, which programs do not have yet");
+  else if (c->type->encoded) plan_refuse(p, n, arena_printf(p->arena, "is of type %s, which programs do not have yet", type_text(p->arena, c->type)));
+  *plan_place(p, n->out[0]) = (Place){.kind = PLACE_CONSTANT, .constant = c};
 }
 
 static void plan_node(Planner *p, const Node *n) {
@@ -151,25 +136,47 @@ static void plan_node(Planner *p, const Node *n) {
   case OP_dims:
     if (!is_read(n->out[0])) break;
     check_dims(p, n, node_attr(n, attr_slot(dims, sizes)));
-    give_block(p, n, n->out[0]);
-    vec_push(p->arena, &p->plan->step, n);
+    plan_give_block(p, n, n->out[0], -1);
+    plan_add_step(p, LRT_SIZES, n);
     break;
+  case OP_bind: plan_bind(p, n); break;
+  case OP_check: plan_check(p, n); break;
+  case OP_if: plan_if(p, n); break;
+  case OP_loop: plan_loop(p, n); break;
+  case OP_yield: break;
   case OP_return: touch_operands(p, n); break;
   default:
-    if (!plan_is_view(n->op)) refuse(p, n, "cannot be compiled yet");
-    else if (check_type(p, n->loc, "a result", n->out[0]->type)) *place_of(p, n->out[0]) = *place_of(p, node_in(n, 0));
+    if (!plan_is_view(n->op)) plan_refuse(p, n, "cannot be compiled yet");
+    else if (plan_check_type(p, n->loc, "a result", n->out[0]->type)) *plan_place(p, n->out[0]) = *plan_place(p, node_in(n, 0));
   }
+}
+
+void plan_block(Planner *p, const Block *b) {
+  for (const Node *n = b->first; n; n = n->next) plan_node(p, n);
+}
+
+/* Inputs tell the symbols that stand alone among their sizes. */
+static void tell_inputs(Planner *p) {
+  const Block *b = p->func->body;
+  for (int i = 0; i < p->func->symbols.n; i++) p->segment[i] = NOT_TOLD;
+  for (int i = 0; i < b->n_args; i++)
+    for (int k = 0; k < b->arg[i]->type->rank; k++) {
+      const Symbol *s = dim_as_symbol(b->arg[i]->type->dim[k]);
+      if (s) p->segment[s->index] = AT_START;
+    }
 }
 
 bool plan_func(Arena *a, Func *f, Diag *d, Plan *plan) {
   Planner p = {.arena = a, .func = f, .diag = d, .plan = plan, .good = true};
-  *plan = (Plan){.n_values = emit_number_values(f)};
+  *plan = (Plan){.n_values = emit_number_values(f), .n_segments = 1};
   plan->place = ARENA_ARRAY(a, Place, plan->n_values);
+  p.segment = ARENA_ARRAY(a, int, f->symbols.n + 1);
+  tell_inputs(&p);
   for (int i = 0; i < f->body->n_args; i++) {
     const Value *v = f->body->arg[i];
-    check_type(&p, f->loc, arena_printf(a, "input `%s`", v->name ? v->name : ""), v->type);
-    *place_of(&p, v) = (Place){.kind = PLACE_INPUT, .at = i};
+    plan_check_type(&p, f->loc, arena_printf(a, "input `%s`", v->name ? v->name : ""), v->type);
+    *plan_place(&p, v) = (Place){.kind = PLACE_INPUT, .at = i};
   }
-  for (const Node *n = f->body->first; n; n = n->next) plan_node(&p, n);
+  plan_block(&p, f->body);
   return p.good;
 }

@@ -8,25 +8,50 @@
 
 #include "ir/ir.h"
 
-typedef enum PlaceKind { PLACE_NONE, PLACE_INPUT, PLACE_ARENA, PLACE_CONSTANT } PlaceKind;
+typedef enum PlaceKind { PLACE_NONE, PLACE_INPUT, PLACE_ARENA, PLACE_CONSTANT, PLACE_GROWN } PlaceKind;
 
 typedef struct Place {
   PlaceKind kind;
-  int at; /* the argument, or the block */
+  int at; /* the argument, the block, or which of the grown values */
   Constant *constant;
 } Place;
 
-/* A part of the arena, in use from phase `first` to phase `last`. */
+/* A part of the arena, in use from phase `first` to phase `last`. It is given its place when its segment opens, that is
+ * when its size is known: segment 0 opens before the first step. */
 typedef struct PlanBlock {
   Dim bytes;
-  int first, last;
+  int first, last, segment;
 } PlanBlock;
 
+/* Sizes told while the function runs: `size`, a symbol's own, gets the value; or (check) it must have it. The value is
+ * element `element` of the step's first value, or where that is negative, the size `from`. */
+typedef struct PlanLet {
+  bool check;
+  Dim size, from;
+  int element;
+} PlanLet;
+
+/* What happens, in the terms of runtime/abi.h. */
+typedef struct PlanStep {
+  int op; /* LRT_LAUNCH, ... */
+  const Node *node;
+  VEC(const Value *) values;
+  VEC(Dim) sizes;
+  VEC(PlanLet) lets;
+  int jump;   /* to which step; or the count's start */
+  int opens;  /* the segment whose blocks are placed now, or -1 */
+  int turns;  /* the segment of a loop's carried values, which change places, or -1 */
+  bool broadcast;
+} PlanStep;
+
+typedef VEC(PlanStep) PlanSteps;
+
 typedef struct Plan {
-  VEC(const Node *) step; /* `launch` and `dims`; NULL: the phase ends */
+  PlanSteps start; /* what is told and checked before anything else is done */
+  PlanSteps step;
   VEC(PlanBlock) block;
   Place *place; /* by Value.number; a value that nothing reads has none */
-  int n_values, n_phases;
+  int n_values, n_phases, n_segments, n_grown;
 } Plan;
 
 /* A step for which the host does nothing but to know where its result is. */

@@ -37,6 +37,7 @@ typedef struct Writer {
   VEC(uint8_t) data;
   VEC(const Func *) kernels;
   int64_t *value_of;   /* by Value.number: 1 + the program's value */
+  int *block_number;   /* of the plan's blocks in the order of their segments */
   Values value_records;
 } Writer;
 
@@ -163,7 +164,8 @@ static lrt_value value_place(Writer *w, const Value *v) {
   const Place *at = &w->plan.place[v->number];
   switch (at->kind) {
   case PLACE_INPUT: return (lrt_value){LRT_IN_INPUT, at->at};
-  case PLACE_ARENA: return (lrt_value){LRT_IN_ARENA, at->at};
+  case PLACE_ARENA: return (lrt_value){LRT_IN_ARENA, w->block_number[at->at]};
+  case PLACE_GROWN: return (lrt_value){LRT_IN_GROWN, at->at};
   default: ensure(at->kind == PLACE_CONSTANT); return constant_place(w, at->constant);
   }
 }
@@ -184,20 +186,31 @@ static int64_t kernel(Writer *w, const Func *f) {
   return w->kernels.n - 1;
 }
 
-static LLVMValueRef step_record(Writer *w, int op, int64_t kernel_at, int n_memory, int n_sizes, const int64_t *arg,
-                                const int64_t grid[3]) {
-  return RECORD(w, number(w, op), number(w, kernel_at), numbers(w, n_memory + n_sizes, arg), number(w, n_memory),
-                number(w, n_sizes), number(w, grid[0]), number(w, grid[1]), number(w, grid[2]));
+typedef struct Record { /* in the order of lrt_step */
+  int op;
+  int64_t at;
+  int n_memory, n_sizes;
+  const int64_t *arg;
+  int64_t grid[3];
+  LLVMValueRef told; /* or NULL */
+} Record;
+
+static LLVMValueRef step_record(Writer *w, const Record *r) {
+  return RECORD(w, number(w, r->op), number(w, r->at), numbers(w, r->n_memory + r->n_sizes, r->arg), number(w, r->n_memory),
+                number(w, r->n_sizes), number(w, r->grid[0]), number(w, r->grid[1]), number(w, r->grid[2]),
+                r->told ? r->told : LLVMConstNull(w->pointer));
 }
 
 static LLVMValueRef launch(Writer *w, const Node *n) {
   const Attr *grid = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
-  int n_memory = n->n_in + n->n_out;
-  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, n_memory + sizes->dims.n), of[3];
-  for (int i = 0; i < n_memory; i++) arg[i] = value(w, i < n->n_in ? node_in(n, i) : n->out[i - n->n_in]);
-  for (int i = 0; i < sizes->dims.n; i++) arg[n_memory + i] = size(w, sizes->dims.at[i]);
-  for (int i = 0; i < 3; i++) of[i] = size(w, i < grid->dims.n ? grid->dims.at[i] : dim_const(w->func->module->dims, 1));
-  return step_record(w, LRT_LAUNCH, kernel(w, node_attr(n, attr_slot(launch, func))->func), n_memory, sizes->dims.n, arg, of);
+  Record r = {.op = LRT_LAUNCH, .at = kernel(w, node_attr(n, attr_slot(launch, func))->func), .n_memory = n->n_in + n->n_out};
+  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, r.n_memory + sizes->dims.n);
+  for (int i = 0; i < r.n_memory; i++) arg[i] = value(w, i < n->n_in ? node_in(n, i) : n->out[i - n->n_in]);
+  for (int i = 0; i < sizes->dims.n; i++) arg[r.n_memory + i] = size(w, sizes->dims.at[i]);
+  for (int i = 0; i < 3; i++) r.grid[i] = size(w, i < grid->dims.n ? grid->dims.at[i] : dim_const(w->func->module->dims, 1));
+  r.n_sizes = sizes->dims.n;
+  r.arg = arg;
+  return step_record(w, &r);
 }
 
 static LLVMValueRef write_sizes(Writer *w, const Node *n) {
@@ -205,12 +218,44 @@ static LLVMValueRef write_sizes(Writer *w, const Node *n) {
   int64_t *arg = ARENA_ARRAY(w->arena, int64_t, 1 + sizes->dims.n);
   arg[0] = value(w, n->out[0]);
   for (int i = 0; i < sizes->dims.n; i++) arg[1 + i] = size(w, sizes->dims.at[i]);
-  return step_record(w, LRT_SIZES, 0, 1, sizes->dims.n, arg, (int64_t[3]){0});
+  return step_record(w, &(Record){.op = LRT_SIZES, .n_memory = 1, .n_sizes = sizes->dims.n, .arg = arg});
 }
 
-static LLVMValueRef step(Writer *w, const Node *n) {
-  if (!n) return step_record(w, LRT_MEET, 0, 0, 0, NULL, (int64_t[3]){0});
-  return n->op == OP_dims ? write_sizes(w, n) : launch(w, n);
+/* ---- steps that tell sizes, move values, or jump ---- */
+
+static LLVMValueRef let_record(Writer *w, const PlanLet *l) {
+  int64_t zero = size(w, dim_const(w->func->module->dims, 0));
+  return RECORD(w, number(w, l->check ? -1 : dim_as_symbol(l->size)->index), number(w, size(w, l->size)),
+                number(w, l->from ? size(w, l->from) : zero), number(w, l->element));
+}
+
+/* "Reshape_7 (bind)", for messages. */
+static LLVMValueRef where(Writer *w, const Node *n) {
+  const char *name = n->loc.name && *n->loc.name ? arena_printf(w->arena, "`%s`", n->loc.name)
+                     : n->loc.line ? arena_printf(w->arena, "line %d", n->loc.line) : "the model";
+  return text(w, name);
+}
+
+static LLVMValueRef told_record(Writer *w, const PlanStep *s) {
+  Values lets = {0};
+  for (int i = 0; i < s->lets.n; i++) vec_push(w->arena, &lets, let_record(w, &s->lets.at[i]));
+  LLVMValueRef v = RECORD(w, table(w, lets.n, lets.at), number(w, lets.n), number(w, s->opens), number(w, s->turns), where(w, s->node));
+  return table(w, 1, &v);
+}
+
+static LLVMValueRef step(Writer *w, const PlanStep *s) {
+  if (s->op == LRT_LAUNCH) return launch(w, s->node);
+  if (s->op == LRT_SIZES) return write_sizes(w, s->node);
+  if (s->op == LRT_MEET) return step_record(w, &(Record){.op = LRT_MEET});
+  Record r = {.op = s->op, .at = s->op == LRT_CHECK ? s->broadcast : s->jump, .n_memory = s->values.n, .n_sizes = s->sizes.n};
+  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, r.n_memory + r.n_sizes);
+  for (int i = 0; i < r.n_memory; i++) arg[i] = value(w, s->values.at[i]);
+  for (int i = 0; i < r.n_sizes; i++) arg[r.n_memory + i] = size(w, s->sizes.at[i]);
+  bool jumps = s->op == LRT_UNLESS || s->op == LRT_TURNS || s->op == LRT_JUMP;
+  if (jumps) r.at += w->plan.start.n;
+  r.arg = arg;
+  r.told = told_record(w, s);
+  return step_record(w, &r);
 }
 
 /* ---- inputs and outputs ---- */
@@ -276,23 +321,40 @@ static LLVMValueRef output_table(Writer *w) {
   Values v = {0};
   const Node *end = block_terminator(w->func->body);
   for (int i = 0; i < end->n_in; i++)
-    vec_push(w->arena, &v, port(w, program_output_name(w->func, i), node_in(end, i), w->func->result[i]));
+    vec_push(w->arena, &v, port(w, program_output_name(w->func, i), node_in(end, i), node_in(end, i)->type));
   return table(w, v.n, v.at);
 }
 
 static LLVMValueRef step_table(Writer *w) {
   Values v = {0};
-  for (int i = 0; i < w->plan.step.n; i++) vec_push(w->arena, &v, step(w, w->plan.step.at[i]));
+  for (int i = 0; i < w->plan.start.n; i++) vec_push(w->arena, &v, step(w, &w->plan.start.at[i]));
+  for (int i = 0; i < w->plan.step.n; i++) vec_push(w->arena, &v, step(w, &w->plan.step.at[i]));
   return table(w, v.n, v.at);
 }
 
 static LLVMValueRef block_table(Writer *w) {
-  Values v = {0};
+  LLVMValueRef *v = ARENA_ARRAY(w->arena, LLVMValueRef, w->plan.block.n);
   for (int i = 0; i < w->plan.block.n; i++) {
     const PlanBlock *b = &w->plan.block.at[i];
-    vec_push(w->arena, &v, RECORD(w, number(w, size(w, b->bytes)), number(w, b->first), number(w, b->last)));
+    v[w->block_number[i]] = RECORD(w, number(w, size(w, b->bytes)), number(w, b->first), number(w, b->last));
   }
-  return table(w, v.n, v.at);
+  return table(w, w->plan.block.n, v);
+}
+
+/* Where each segment's blocks begin, once they stand in the order of their segments. */
+static LLVMValueRef segment_table(Writer *w) {
+  int64_t *first = ARENA_ARRAY(w->arena, int64_t, w->plan.n_segments + 1);
+  for (int i = 0; i < w->plan.block.n; i++) first[w->plan.block.at[i].segment + 1]++;
+  for (int i = 0; i < w->plan.n_segments; i++) first[i + 1] += first[i];
+  return numbers(w, w->plan.n_segments + 1, first);
+}
+
+static void number_blocks(Writer *w) {
+  int n = 0;
+  w->block_number = ARENA_ARRAY(w->arena, int, w->plan.block.n);
+  for (int segment = 0; segment < w->plan.n_segments; segment++)
+    for (int i = 0; i < w->plan.block.n; i++)
+      if (w->plan.block.at[i].segment == segment) w->block_number[i] = n++;
 }
 
 /* Only the program calls its kernels. They are in its module, and then their names stay its own, or in another part. */
@@ -326,12 +388,13 @@ static const char *needs(const Writer *w, const Target *t) {
 static LLVMValueRef program_record(Writer *w) {
   const Func *f = w->func;
   LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
-  LLVMValueRef blocks = block_table(w);
+  LLVMValueRef blocks = block_table(w), segments = segment_table(w);
   return RECORD(w,
     text(w, f->target->name), text(w, needs(w, f->target)),
     number(w, f->symbols.n), number(w, f->body->n_args), number(w, f->n_results), number(w, w->value_records.n),
-    number(w, w->plan.block.n), number(w, w->plan.step.n),
-    symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, steps,
+    number(w, w->plan.block.n), number(w, w->plan.n_segments), number(w, w->plan.n_grown),
+    number(w, w->plan.start.n + w->plan.step.n), number(w, w->plan.start.n),
+    symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, segments, steps,
     numbers(w, w->words.n, w->words.at), kernel_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN));
 }
 
@@ -346,15 +409,16 @@ static void count_plan(ProgramInfo *info, const Plan *plan) {
   info->n_phases = plan->n_phases + 1;
   info->n_blocks = plan->block.n;
   info->n_launches = 0;
-  for (int i = 0; i < plan->step.n; i++) info->n_launches += plan->step.at[i] && plan->step.at[i]->op == OP_launch;
+  for (int i = 0; i < plan->step.n; i++) info->n_launches += plan->step.at[i].op == LRT_LAUNCH;
 }
 
 /* NULL after a diag_error. What one level cannot run, another cannot, and is said once. */
 static LLVMValueRef level_record(LlvmModule *m, ProgramInfo *info, Func *f, Homes *homes, Diag *d) {
   Writer w = writer_new(m, info, f, homes);
   bool good = plan_func(w.arena, f, d, &w.plan);
-  if (!(check_ports(f, d) & good)) return NULL;
+  if (!((info->no_files || check_ports(f, d)) & good)) return NULL;
   w.value_of = ARENA_ARRAY(w.arena, int64_t, w.plan.n_values);
+  number_blocks(&w);
   count_plan(info, &w.plan);
   return program_record(&w);
 }
@@ -382,7 +446,8 @@ void program_set_weights_hash(LlvmModule *m, uint64_t hash) {
 
 /* An empty place for the weights, which the linker puts last; a module of WebAssembly has them behind all that it places. */
 static void write_weights_section(Writer *w) {
-  if (!program_holds_weights(w->info) || w->m->target->system->format == FILE_WASM) return;
+  bool elsewhere = w->info->no_files || w->m->target->system->format == FILE_WASM;
+  if (!program_holds_weights(w->info) || elsewhere) return;
   uint8_t nothing[LRT_ALIGN] = {0};
   LLVMValueRef g = bytes(w, sizeof nothing, nothing, LRT_WEIGHTS_ALIGN);
   LLVMSetLinkage(g, LLVMExternalLinkage);

@@ -21,6 +21,7 @@ typedef struct ProgramInfo {
   int64_t weights_size;       /* a multiple of LRT_ALIGN */
   const char *weights_file;   /* the name of a file of their own, or NULL: they are in the program's */
   int64_t stack_bytes;        /* what a run takes of it */
+  bool no_files; /* inputs and outputs may be of types that NumPy's files do not have, and weights are elsewhere: for a caller in this process */
 } ProgramInfo;
 
 static inline bool program_holds_weights(const ProgramInfo *p) { return p->weights_size > 0 && !p->weights_file; }

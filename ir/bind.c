@@ -23,7 +23,8 @@ static void substitute_dims(Func *f, Attr *a, const Dim *with) {
 static void substitute_block(Func *f, Block *b, const Dim *with) {
   for (int i = 0; i < b->n_args; i++) b->arg[i]->type = substitute_type(f, b->arg[i]->type, with);
   for (Node *n = b->first; n; n = n->next) {
-    if (n->op == OP_dims) substitute_dims(f, node_attr(n, attr_slot(dims, sizes)), with);
+    for (int i = 0; i < op_info(n->op)->n_attrs; i++)
+      if (op_info(n->op)->attr[i].kind == AK_DIMS) substitute_dims(f, node_attr(n, i), with);
     for (int i = 0; i < n->n_out; i++) n->out[i]->type = substitute_type(f, n->out[i]->type, with);
     for (int i = 0; i < n->n_regions; i++) substitute_block(f, n->region[i], with);
   }

@@ -355,6 +355,37 @@ static bool run_dims(Frame *f, NodePlan *p) {
   return true;
 }
 
+/* Symbols first, so that the sizes made of them can be held against the rest. */
+static bool run_bind(Frame *f, NodePlan *p) {
+  const Attr *sizes = node_attr(p->node, attr_slot(bind, sizes));
+  const Tensor *t = p->in[0];
+  if (t->count != sizes->dims.n) return eval_blame(f->e, "%s for %d sizes", shown(f->e, t), sizes->dims.n);
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < sizes->dims.n; i++) {
+      Dim d = sizes->dims.at[i];
+      if (round == 0 && !dim_as_symbol(d)) continue;
+      Match m = match_dim(f, d, tensor_i(t, i));
+      if (m == MATCH_ERROR) return false;
+      if (m != MATCH_YES) return eval_blame(f->e, "the size %s is to be %" PRId64, dim_text(f->e->module->arena, d), tensor_i(t, i));
+    }
+  }
+  return true;
+}
+
+static bool run_check(Frame *f, NodePlan *p) {
+  const Attr *sizes = node_attr(p->node, attr_slot(check, sizes));
+  bool broadcast = node_bool(p->node, check, broadcast);
+  Arena *a = f->e->module->arena;
+  for (int i = 0; i < sizes->dims.n; i += 2) {
+    Dim x = sizes->dims.at[i], y = sizes->dims.at[i + 1];
+    int64_t m, n;
+    if (!current(f, x, &m) || !current(f, y, &n)) return eval_blame(f->e, "%s or %s has no value here", dim_text(a, x), dim_text(a, y));
+    if (m == n || (broadcast && m == 1)) continue;
+    return eval_blame(f->e, "%s is %" PRId64 ", and %s is %" PRId64 ": they differ", dim_text(a, x), m, dim_text(a, y), n);
+  }
+  return true;
+}
+
 static bool run_const(Frame *f, NodePlan *p) {
   p->out[0] = eval_constant(f->e, node_attr(p->node, attr_slot(const, value))->constant);
   return p->out[0];
@@ -609,6 +640,8 @@ static bool run_one(Frame *f, NodePlan *p) {
   switch (p->node->op) {
   case OP_const: return run_const(f, p);
   case OP_dims: return run_dims(f, p);
+  case OP_bind: return run_bind(f, p);
+  case OP_check: return run_check(f, p);
   case OP_call: return run_call(f, p);
   case OP_if: return run_if(f, p);
   case OP_loop: return run_loop(f, p);

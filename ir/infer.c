@@ -46,10 +46,27 @@ static bool dims_differ(DimPool *p, Dim a, Dim b) {
   return dim_is_const(d) && d->constant != 0;
 }
 
+void infer_assume(Infer *c, Dim a, Dim b, bool broadcast) {
+  if (!c->assumed || a == b || dim_is_unknown(a) || dim_is_unknown(b) || (broadcast && dim_is(a, 1))) return;
+  for (int i = 0; i < c->assumed->list.n; i++) {
+    const Assumption *had = &c->assumed->list.at[i];
+    if (had->a == a && had->b == b && had->broadcast == broadcast) return;
+  }
+  vec_push(c->assumed->arena, &c->assumed->list, ((Assumption){a, b, broadcast}));
+}
+
 bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what) {
+  infer_assume(c, a, b, false);
   if (!dims_differ(c->module->dims, a, b)) return true;
   Arena *s = c->module->arena;
   return infer_error(c, "%s: %s and %s differ", what, dim_text(s, a), dim_text(s, b));
+}
+
+bool infer_fits_dim(Infer *c, Dim own, Dim to, const char *what) {
+  if (dim_is(own, 1)) return true;
+  if (dim_is_const(own)) return infer_same_dim(c, own, to, what);
+  infer_assume(c, own, to, true);
+  return true;
 }
 
 /* Is it min(d, ..)? A table cut to the size of what it meets (x[:seq]) has such a size. */
@@ -72,6 +89,8 @@ bool infer_broadcast_dim(Infer *c, Dim a, Dim b, Dim *out) {
   } else { /* a number beats a symbol, which can only be equal to it or 1 */
     *out = ka ? a : kb ? b : dim_unknown(c->module->dims);
   }
+  infer_assume(c, a, *out, true);
+  infer_assume(c, b, *out, true);
   return true;
 }
 
@@ -489,8 +508,33 @@ static bool operand_mentions(const Node *n, const Symbol *s) {
   return false;
 }
 
+static bool type_mentions(Type t, const Symbol *s) {
+  for (int i = 0; i < t->rank; i++)
+    if (mentions(t->dim[i], s)) return true;
+  return false;
+}
+
+static bool tells(const Node *n, const Symbol *s) {
+  const Attr *sizes = n->op == OP_bind ? node_attr(n, attr_slot(bind, sizes)) : NULL;
+  for (int i = 0; sizes && i < sizes->dims.n; i++)
+    if (dim_as_symbol(sizes->dims.at[i]) == s) return true;
+  for (int i = 0; i < n->n_out; i++)
+    if (type_mentions(n->out[i]->type, s)) return true;
+  return false;
+}
+
+static bool told_before(const Node *n, const Symbol *s) {
+  for (; n; n = n->block->parent) {
+    for (const Node *before = n->prev; before; before = before->prev)
+      if (tells(before, s)) return true;
+    for (int i = 0; i < n->block->n_args; i++)
+      if (type_mentions(n->block->arg[i]->type, s)) return true;
+  }
+  return false;
+}
+
 static bool all_mentioned(const Node *n, Dim d) {
-  if (d->kind == DIM_KIND_SYMBOL) return !d->symbol->derived || operand_mentions(n, d->symbol);
+  if (d->kind == DIM_KIND_SYMBOL) return !d->symbol->derived || operand_mentions(n, d->symbol) || told_before(n, d->symbol);
   if (d->a && (!all_mentioned(n, d->a) || !all_mentioned(n, d->b))) return false;
   for (int i = 0; i < d->n_terms; i++)
     for (int k = 0; k < d->term[i].n_atoms; k++)

@@ -9,6 +9,17 @@
 
 #include "ir/ir.h"
 
+/* What inference has taken to be so, since nothing shows otherwise: that a is b, or (broadcast) 1. */
+typedef struct Assumption {
+  Dim a, b;
+  bool broadcast;
+} Assumption;
+
+typedef struct Assumptions {
+  Arena *arena;
+  VEC(Assumption) list;
+} Assumptions;
+
 struct Infer {
   Module *module;
   const Node *node;
@@ -16,6 +27,7 @@ struct Infer {
   const Type *in;              /* operand types; NULL where left out */
   const Tensor *const *value;  /* when evaluating: operand contents; else NULL */
   Type *out;                   /* to be filled in, one a result */
+  Assumptions *assumed;        /* where they go, or NULL */
 };
 
 /* Reports at the node's place and returns false. */
@@ -39,6 +51,10 @@ bool infer_broadcast(Infer *c, Type a, Type b, int *rank, Dim *dim);
 bool infer_broadcast_dim(Infer *c, Dim a, Dim b, Dim *out);
 /* Both are the same, may be the same (one unknown or symbolic), or an error naming both. */
 bool infer_same_dim(Infer *c, Dim a, Dim b, const char *what);
+/* The same for a size that broadcasts to another: it may be 1, too. */
+bool infer_fits_dim(Infer *c, Dim own, Dim to, const char *what);
+/* Notes that two sizes are taken to be equal; broadcast: or the first to be 1. */
+void infer_assume(Infer *c, Dim a, Dim b, bool broadcast);
 
 /* What an operand must be; one that is left out passes. Errors name the operand by its number and by `what`. */
 bool infer_float(Infer *c, int operand, const char *what);   /* plain floats, not encoded */
@@ -53,8 +69,9 @@ typedef struct ShapeLetters {
 bool infer_shape(Infer *c, ShapeLetters *l, int operand, const char *what, const char *pattern);
 #define letter_dim(l, ch) ((l)->dim[(ch) - 'a'])
 
-/* Are the sizes of the results known before the node runs? Not where one has a symbol for what only the data tells that no
- * operand's type has: the node itself then says what it is. */
+/* Are the sizes of the results known before the node runs? Not where one has a symbol for what only the data tells, and
+ * neither the operands' types nor what stands before the node (a `bind`, above all) have it: the node itself says what it
+ * is. */
 bool infer_sizes_known(const Node *n);
 
 /* The dims that an integer value holds, traced through the ops that make shapes. */

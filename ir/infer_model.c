@@ -13,7 +13,7 @@ static bool broadcasts_into(Infer *c, int operand, const char *what) {
     return infer_error(c, "%s has more axes than x: %s and %s", what, type_text(c->module->arena, t),
                        type_text(c->module->arena, x));
   for (int i = 0; i < t->rank; i++)
-    if (!dim_is(t->dim[i], 1) && !infer_same_dim(c, t->dim[i], x->dim[x->rank - t->rank + i], what)) return false;
+    if (!infer_fits_dim(c, t->dim[i], x->dim[x->rank - t->rank + i], what)) return false;
   return true;
 }
 

@@ -23,14 +23,14 @@ static int pattern_rank(const char *pattern) {
   return rank;
 }
 
-static bool match_letter(Infer *c, Dim *bound, Dim d, const char *what, char letter) {
+static bool match_letter(Infer *c, Dim *bound, Dim d, const char *what, char letter, bool may_be_one) {
   if (!*bound) {
     *bound = d;
     return true;
   }
   char name[64];
   snprintf(name, sizeof name, "size %c of %s", letter, what);
-  if (!infer_same_dim(c, d, *bound, name)) return false;
+  if (may_be_one ? !infer_fits_dim(c, d, *bound, name) : !infer_same_dim(c, d, *bound, name)) return false;
   if (dim_is_unknown(*bound) || dim_is_const(d)) *bound = d;
   return true;
 }
@@ -48,7 +48,7 @@ bool infer_shape(Infer *c, ShapeLetters *l, int operand, const char *what, const
     if (may_be_one && dim_is(t->dim[i], 1)) continue;
     if (letter != '1') {
       ensure(letter >= 'a' && letter <= 'z');
-      if (!match_letter(c, &letter_dim(l, letter), t->dim[i], what, letter)) return false;
+      if (!match_letter(c, &letter_dim(l, letter), t->dim[i], what, letter, may_be_one)) return false;
     } else if (dim_is_const(t->dim[i]) && !dim_is(t->dim[i], 1)) {
       return infer_error(c, "size %d of %s must be 1, not %s", i, what, dim_text(c->module->arena, t->dim[i]));
     }

@@ -142,6 +142,7 @@ static bool fill_hole(Infer *c, Wanted *w, Dim have, Dim rest) {
   }
   if (dim_is_const(have) && dim_is_const(rest) && have->constant % rest->constant) return mismatch(c, w);
   *hole = dim_floordiv(c->module->dims, have, rest);
+  infer_assume(c, dim_mul(c->module->dims, *hole, rest), have, false);
   return true;
 }
 
@@ -160,6 +161,8 @@ bool infer_reshape(Infer *c) {
     if (!fill_hole(c, &w, have, rest)) return false;
   } else if (dim_is_const(have) && dim_is_const(rest) && have != rest) {
     return mismatch(c, &w);
+  } else {
+    infer_assume(c, rest, have, false);
   }
   return infer_result(c, 0, c->in[0]->dtype, w.n, w.dim);
 }
@@ -183,7 +186,8 @@ bool infer_squeeze(Infer *c) {
       return infer_error(c, "whether axis %d is dropped depends on its size %s; name the axes", i, text(c, x->dim[i]));
     if (drop && dim_is_const(x->dim[i]) && !one)
       return infer_error(c, "axis %d cannot be dropped: its size is %s", i, text(c, x->dim[i]));
-    if (!drop) dim[n++] = x->dim[i];
+    if (drop) infer_assume(c, x->dim[i], number(c, 1), false);
+    else dim[n++] = x->dim[i];
   }
   return infer_result(c, 0, x->dtype, n, dim);
 }
@@ -293,6 +297,7 @@ static bool check_parts(Infer *c, Dim d, int n, Dim *size) {
       sum = dim_add(p, sum, size[i]);
   }
   if (open == 1) size[last] = dim_sub(p, d, sum);
+  if (open == 0) infer_assume(c, sum, d, false);
   if (open == 0 && dim_is_const(d) && (c->value || dim_is_const(sum)) && d != sum)
     return infer_error(c, "the parts %s add up to %s, but the axis has %s", list_text(c, n, size), text(c, sum),
                        text(c, d));

@@ -25,6 +25,22 @@ bool infer_dims(Infer *c) {
   return infer_result(c, 0, DT_i64, 1, &n);
 }
 
+/* One number a size. */
+bool infer_bind(Infer *c) {
+  const Attr *sizes = node_attr(c->node, attr_slot(bind, sizes));
+  Type t = c->in[0];
+  if (!infer_plain(c, 0)) return false;
+  if (t->dtype != DT_i64 || t->rank > 1) return infer_error(c, "operand is %s, and must be i64[n]", text(c, t));
+  Dim n = type_elements(c->module->dims, t);
+  if (!infer_same_dim(c, n, dim_const(c->module->dims, sizes->dims.n), "the number of sizes")) return false;
+  return dim_is_const(n) || infer_error(c, "the number of sizes must be known");
+}
+
+bool infer_check(Infer *c) {
+  int n = node_attr(c->node, attr_slot(check, sizes))->dims.n;
+  return n % 2 == 0 || infer_error(c, "has %d sizes, and takes them two by two", n);
+}
+
 /* The same but for the sizes. */
 static bool same_kind(Type a, Type b) {
   return a->kind == b->kind && a->dtype == b->dtype && a->encoded == b->encoded && encoding_equal(a->enc, b->enc) &&

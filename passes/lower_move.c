@@ -6,7 +6,8 @@
 static Value *zero(Kernel *k) { return kb_index(&k->b, 0); }
 static Value *one(Kernel *k) { return kb_index(&k->b, 1); }
 
-/* An operand's sizes; lower_can_move() has seen that they are known. */
+/* An operand's numbers, of which those that only the data tells are unknown; the need of the row has seen that there are
+ * so many. */
 static int dims_of(Kernel *k, const Node *n, int operand, Dim *dim) {
   int count = 0;
   const Value *v = node_in(n, operand);
@@ -20,8 +21,14 @@ static bool dims_known(Module *m, const Value *v, bool numbers) {
   if (!v) return true;
   if (!value_dims(m, v, 4 * MAX_RANK, dim, &n)) return false;
   for (int i = 0; i < n; i++)
-    if (dim_is_unknown(dim[i]) || (numbers && !dim_is_const(dim[i]))) return false;
+    if (numbers && !dim_is_const(dim[i])) return false;
   return true;
+}
+
+/* Number i of an operand: a size, or loaded where only the data tells it. */
+static Value *listed(Kernel *k, const Node *n, int operand, Dim d, int i) {
+  if (!dim_is_unknown(d)) return kernel_size(k, d);
+  return kb_cast(&k->b, kernel_pull(k, node_in(n, operand), (Value *[]){kb_index(&k->b, i)}), DT_index);
 }
 
 /* ---- joined and cut ---- */
@@ -70,6 +77,13 @@ static Value *slice_start(Kernel *k, Dim start, Dim size, bool down) {
   return kb_min(&k->b, kernel_size(k, start), last);
 }
 
+/* The place along an axis where only the data tells the start, or the step. */
+static Value *sliced_place(Kernel *k, Value *start, Value *step, Value *size, Value *i) {
+  Value *down = kb_less(&k->b, step, zero(k)), *top = kb_where(&k->b, down, kb_sub(&k->b, size, one(k)), size);
+  start = kb_where(&k->b, kb_less(&k->b, start, zero(k)), kb_add(&k->b, start, size), start);
+  return kb_add(&k->b, kb_min(&k->b, kb_max(&k->b, start, zero(k)), top), kb_mul(&k->b, i, step));
+}
+
 Value *element_slice(Kernel *k, const Node *n, int result, Value *const *index) {
   Type t = n->out[result]->type, from = node_in(n, 0)->type;
   Dim start[4 * MAX_RANK], axes[4 * MAX_RANK], step[4 * MAX_RANK];
@@ -79,6 +93,11 @@ Value *element_slice(Kernel *k, const Node *n, int result, Value *const *index) 
   for (int i = 0; i < t->rank; i++) own[i] = index[i];
   for (int i = 0; i < count; i++) {
     int axis = has_axes ? axis_of(axes[i]->constant, t->rank) : i;
+    if (dim_is_unknown(start[i]) || (has_steps && !dim_is_const(step[i]))) {
+      Value *by = has_steps ? listed(k, n, 4, step[i], i) : one(k);
+      own[axis] = sliced_place(k, listed(k, n, 1, start[i], i), by, kernel_size(k, from->dim[axis]), index[axis]);
+      continue;
+    }
     int64_t by = has_steps ? step[i]->constant : 1;
     if (by == INT64_MIN) by++; /* as far: there is one element at most */
     Value *first = slice_start(k, start[i], from->dim[axis], by < 0);
@@ -89,7 +108,7 @@ Value *element_slice(Kernel *k, const Node *n, int result, Value *const *index) 
 }
 
 bool need_slice(Module *m, const Node *n) {
-  return dims_known(m, node_in(n, 1), false) && dims_known(m, node_in(n, 3), true) && dims_known(m, node_in(n, 4), true);
+  return dims_known(m, node_in(n, 1), false) && dims_known(m, node_in(n, 3), true) && dims_known(m, node_in(n, 4), false);
 }
 
 /* ---- repeated and padded ---- */
@@ -104,10 +123,10 @@ Value *element_tile(Kernel *k, const Node *n, int result, Value *const *index) {
 /* The remainder that is never negative. */
 static Value *cycle(Kernel *k, Value *x, Value *size) { return build_binary(&k->b, OP_mod, x, size); }
 
-/* How much of the operand a negative pad takes away. */
-static Dim cropped(Kernel *k, Dim pad) {
-  bool crops = dim_is_const(pad) && pad->constant < 0;
-  return crops ? dim_sub(k->module->dims, dim_const(k->module->dims, 0), pad) : dim_const(k->module->dims, 0);
+/* How much of the operand a negative pad takes away; a symbolic size takes nothing. */
+static Value *cropped(Kernel *k, Dim d, Value *pad) {
+  if (!dim_is_const(d) && !dim_is_unknown(d)) return zero(k);
+  return kb_max(&k->b, kb_sub(&k->b, zero(k), pad), zero(k));
 }
 
 /* Where a place outside the operand takes its number from. */
@@ -137,12 +156,11 @@ Value *element_pad(Kernel *k, const Node *n, int result, Value *const *index) {
   for (int i = 0; i < count; i++) {
     int axis = has_axes ? axis_of(axes[i]->constant, t->rank) : i;
     if (dim_is(pads[i], 0) && dim_is(pads[count + i], 0)) continue;
-    Value *size = kernel_size(k, from->dim[axis]), *at = kb_sub(&k->b, index[axis], kernel_size(k, pads[i]));
+    Value *size = kernel_size(k, from->dim[axis]), *before = listed(k, n, 1, pads[i], i), *at = kb_sub(&k->b, index[axis], before);
     if (!constant) { /* what is left of the operand repeats */
-      DimPool *p = k->module->dims;
-      Dim before = cropped(k, pads[i]), left = dim_sub(p, from->dim[axis], dim_add(p, before, cropped(k, pads[count + i])));
-      Value *skip = kernel_size(k, before);
-      own[axis] = kb_add(&k->b, pad_source(k, mode, kb_sub(&k->b, at, skip), kernel_size(k, left)), skip);
+      Value *skip = cropped(k, pads[i], before), *behind = cropped(k, pads[count + i], listed(k, n, 1, pads[count + i], count + i));
+      Value *left = kb_sub(&k->b, size, kb_add(&k->b, skip, behind));
+      own[axis] = kb_add(&k->b, pad_source(k, mode, kb_sub(&k->b, at, skip), left), skip);
       continue;
     }
     own[axis] = at;
@@ -159,6 +177,25 @@ Value *element_pad(Kernel *k, const Node *n, int result, Value *const *index) {
 
 bool need_pad(Module *m, const Node *n) {
   return dims_known(m, node_in(n, 1), false) && dims_known(m, node_in(n, 3), true);
+}
+
+/* One walk over the elements, which writes the places of those that are not 0. */
+bool lower_nonzero(Kernel *k, const Node *n) {
+  const Value *x = node_in(n, 0);
+  Value *index[MAX_RANK], *start = zero(k);
+  KernelFor f = kb_for(&k->b, zero(k), kernel_size(k, type_elements(k->module->dims, x->type)), 1, &start);
+  kernel_delinear(k, x->type, f.i, index);
+  Value *v = kernel_widen(k, kernel_pull(k, x, index)), *at = f.carried[0];
+  Value *is_zero = v->type->dtype == DT_bool ? kb_not(&k->b, v) : kb_equal(&k->b, v, kb_zero(&k->b, v->type->dtype));
+  KernelWhen w = kb_when(&k->b, is_zero, 1);
+  kb_else(&k->b, &w, 1, &at);
+  for (int i = 0; i < x->type->rank; i++)
+    kernel_store(k, 0, (Value *[]){kb_index(&k->b, i), at}, kb_cast(&k->b, index[i], DT_i64));
+  Value *next = kb_add(&k->b, at, one(k));
+  kb_when_end(&k->b, &w, 1, &next);
+  kb_for_end(&k->b, &f, 1, w.out);
+  k->grid[0] = dim_const(k->module->dims, 1);
+  return true;
 }
 
 /* start + i*delta */

@@ -33,8 +33,7 @@ static void resolve_value(Walk *w, Value *v) {
   w->changed = true;
 }
 
-static void resolve_sizes(Walk *w, Node *n) {
-  Attr *a = node_attr(n, attr_slot(dims, sizes));
+static void resolve_sizes(Walk *w, Attr *a) {
   Dim *d = ARENA_ARRAY(w->module->arena, Dim, a->dims.n);
   for (int i = 0; i < a->dims.n; i++) d[i] = resolve(w, a->dims.at[i]);
   a->dims.at = d;
@@ -106,7 +105,8 @@ static void walk_block(Walk *w, Block *b) {
   for (int i = 0; i < b->n_args; i++) resolve_value(w, b->arg[i]);
   for (Node *n = b->first, *next; n; n = next) {
     next = n->next;
-    if (n->op == OP_dims) resolve_sizes(w, n);
+    for (int i = 0; i < op_info(n->op)->n_attrs; i++)
+      if (op_info(n->op)->attr[i].kind == AK_DIMS) resolve_sizes(w, node_attr(n, i));
     for (int i = 0; i < n->n_regions; i++) walk_block(w, n->region[i]);
     for (int i = 0; i < n->n_out; i++) resolve_value(w, n->out[i]);
     infer_again(w, n);

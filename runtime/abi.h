@@ -53,14 +53,16 @@ typedef struct lrt_port {
   int64_t value;
 } lrt_port;
 
-/* Where a value's elements are: in input `at`, in block `at` of the arena, `at` bytes into the weights or the data. */
-enum { LRT_IN_INPUT, LRT_IN_ARENA, LRT_IN_WEIGHTS, LRT_IN_DATA };
+/* Where a value's elements are: in input `at`, in block `at` of the arena, `at` bytes into the weights or the data, in
+ * memory `at` of those that grow. */
+enum { LRT_IN_INPUT, LRT_IN_ARENA, LRT_IN_WEIGHTS, LRT_IN_DATA, LRT_IN_GROWN };
 
 typedef struct lrt_value {
   int64_t place, at;
 } lrt_value;
 
-/* A part of the arena: so many bytes, in use from one phase to another. */
+/* A part of the arena: so many bytes, in use from one phase to another. Blocks stand by segments; a segment's are placed
+ * when their sizes are known. */
 typedef struct lrt_block {
   int64_t bytes, first, last;
 } lrt_block;
@@ -70,16 +72,42 @@ enum { LRT_ALIGN = 64 }; /* of blocks, and of constants in the weights and the d
 /* ---- what happens ---- */
 
 enum {
-  LRT_LAUNCH, /* kernel, over grid[0] * grid[1] * grid[2] workgroups, as part of the phase */
-  LRT_SIZES,  /* args[0] is an i64 vector, whose elements are args[1..] */
-  LRT_MEET,   /* the phase ends: what it launched is done when the next begins */
+  LRT_LAUNCH,  /* kernel `at`, over grid[0] * grid[1] * grid[2] workgroups, as part of the phase */
+  LRT_SIZES,   /* value 0 is an i64 vector, whose elements are the sizes */
+  LRT_MEET,    /* the phase ends: what it launched is done when the next begins; so it is before the steps below */
+  LRT_LET,     /* symbols get values */
+  LRT_CHECK,   /* sizes are equal, two by two; at = 1: or the first of two is 1 */
+  LRT_MOVE,    /* symbols get values; then value 1 goes to value 0, 3 to 2 and so on: so many bytes as the sizes say */
+  LRT_SET,     /* value 0, of so many bytes as the size says, becomes the number `at` */
+  LRT_COUNT,   /* value 0, an i64, grows by 1 */
+  LRT_CLEAR,   /* value 0, which grows, is empty */
+  LRT_COLLECT, /* value 1 goes behind what is in value 0: size 0 is its bytes, the others its dims */
+  LRT_UNLESS,  /* go to step `at` where value 0, a bool, is false */
+  LRT_TURNS,   /* go to step `at` where value 0, an i64, has reached value 1 */
+  LRT_JUMP,    /* go to step `at` */
 };
 
+/* A symbol gets a value, or (-1) `size` must have it: that of the size `from`, or where `element` is not negative, that
+ * element of the step's value 0. All values are taken before any symbol gets one. */
+typedef struct lrt_let {
+  int64_t symbol, size, from, element;
+} lrt_let;
+
+/* What a step tells, and what can be placed then. */
+typedef struct lrt_told {
+  const lrt_let *let;
+  int64_t n_lets;
+  int64_t opens; /* the segment, or -1 */
+  int64_t turns; /* the segment of a loop's values, which change to their other place, or -1 */
+  const char *where; /* for messages */
+} lrt_told;
+
 typedef struct lrt_step {
-  int64_t op, kernel;
+  int64_t op, at;
   const int64_t *args; /* [n_memory] values, then [n_sizes] sizes */
   int64_t n_memory, n_sizes;
   int64_t grid[3]; /* sizes */
+  const lrt_told *told; /* or NULL */
 } lrt_step;
 
 enum { LRT_VERSION = 3, LRT_PHASE = 16 }; /* launches in a phase, at most */
@@ -87,11 +115,13 @@ enum { LRT_VERSION = 3, LRT_PHASE = 16 }; /* launches in a phase, at most */
 /* The model, made for one level of processors. */
 typedef struct lrt_program {
   const char *level, *needs; /* needs: levels and features, with commas between */
-  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_steps;
+  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_segments, n_grown, n_steps;
+  int64_t n_start; /* of the steps: lets and checks that are done before anything is placed */
   const lrt_symbol *symbol;
   const lrt_port *input, *output;
   const lrt_value *value;
   const lrt_block *block;
+  const int64_t *segment; /* [n_segments + 1]: where each one's blocks begin */
   const lrt_step *step;
   const int64_t *words;
   lrt_kernel *const *kernel;

@@ -37,7 +37,7 @@ static int complain(const Program *p, int status, const char *fmt, ...) {
   va_start(ap, fmt);
   text_format_list(line, sizeof line, fmt, ap);
   va_end(ap);
-  text_print(2, "%s: %s\n", p->name, line);
+  text_say(2, "%s: %s\n", p->name, line);
   return status;
 }
 
@@ -130,8 +130,8 @@ static int take_input(Program *p, const char *word) {
   int64_t i = find_input(p, word, n);
   if (i < 0) {
     complain(p, BAD_USAGE, "there is no input of the name in `%s`", word);
-    for (int64_t k = 0; k < p->data->n_inputs; k++) text_print(2, "%s%s", k ? ", " : "its inputs are ", p->data->input[k].name);
-    text_print(2, "\n");
+    for (int64_t k = 0; k < p->data->n_inputs; k++) text_say(2, "%s%s", k ? ", " : "its inputs are ", p->data->input[k].name);
+    text_say(2, "\n");
     return BAD_USAGE;
   }
   if (p->file[i]) return complain(p, BAD_USAGE, "input `%s` is given twice", p->data->input[i].name);
@@ -270,7 +270,7 @@ static int open_weights(Program *p, const lrt_image *image) {
   if (!path && path_beside(p, beside, sizeof beside)) path = beside;
   if (weights_open(&p->weights, p->model, path, &why)) return DONE;
   int status = complain(p, p->weights.no_memory ? NO_RESOURCE : BAD_INPUT, "%s", why.text);
-  if (!p->weights_path) text_print(2, "--weights FILE says where its weights are, or LATHE_WEIGHTS\n");
+  if (!p->weights_path) text_say(2, "--weights FILE says where its weights are, or LATHE_WEIGHTS\n");
   return status;
 }
 
@@ -308,7 +308,7 @@ static int explain_level(const Program *p) {
     return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", p->cpu);
   cpu_missing(p->processor, p->data->needs, missing, sizeof missing);
   complain(p, BAD_INPUT, "this program was built for %s, and this processor has no %s", p->data->level, missing);
-  if (!p->cpu) text_print(2, "build the model again with --cpu for a lower level\n");
+  if (!p->cpu) text_say(2, "build the model again with --cpu for a lower level\n");
   return BAD_INPUT;
 }
 
@@ -395,7 +395,7 @@ static int run(Program *p) {
     sum += took;
   }
   if (p->repeat > 1)
-    text_print(2, "%d runs on %d threads, %s: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
+    text_say(2, "%d runs on %d threads, %s: %g ms at best, %g ms on average\n", p->repeat, pool_threads(p->session.pool),
                p->data->level, (double)least * 1e-6, (double)sum * 1e-6 / (double)p->repeat);
   return DONE;
 }
@@ -406,12 +406,12 @@ static int run_model(Program *p) {
   int status = read_inputs(p);
   if (status != DONE) return status;
   if (!session_prepare(&p->session)) return session_failed(p);
+  status = run(p);
   if (p->repeat > 1) {
     int64_t arena, least_arena;
     session_memory(&p->session, &arena, &least_arena);
-    text_print(2, "arena: %d bytes, at least %d\n", arena, least_arena);
+    text_say(2, "arena: %d bytes, at least %d\n", arena, least_arena);
   }
-  status = run(p);
   return status == DONE ? write_outputs(p) : status;
 }
 

@@ -103,7 +103,7 @@ size_t text_format(char *out, size_t size, const char *fmt, ...) {
   return n;
 }
 
-void text_print(int stream, const char *fmt, ...) {
+void text_say(int stream, const char *fmt, ...) {
   char line[4096];
   va_list ap;
   va_start(ap, fmt);

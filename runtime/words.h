@@ -20,7 +20,7 @@ size_t text_format_list(char *out, size_t size, const char *fmt, va_list ap);
 const char *text_number(const char *s, int64_t *out);
 
 /* To a stream, at once. */
-void text_print(int stream, const char *fmt, ...);
+void text_say(int stream, const char *fmt, ...);
 
 /* To a stream, a buffer at a time; what cannot be written is remembered until text_flush() says so. */
 typedef struct TextOut {

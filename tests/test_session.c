@@ -46,7 +46,7 @@ static const lrt_value value[N_VALUES] = {[VALUE_X] = {LRT_IN_INPUT, 0}, [VALUE_
 static const lrt_block block[] = {{SIZE_BYTES, 0, 1}, {SIZE_BYTES, 0, 1}, {SIZE_BYTES, 1, 2}};
 static const int64_t args[][4] = {{VALUE_X, VALUE_W, VALUE_A}, {VALUE_X, VALUE_B}, {VALUE_A, VALUE_B, VALUE_Y, SIZE_N}};
 #define LAUNCH(k, memory, sizes) \
-  {.op = LRT_LAUNCH, .kernel = (k), .args = args[k], .n_memory = (memory), .n_sizes = (sizes), .grid = {SIZE_N, SIZE_1, SIZE_1}}
+  {.op = LRT_LAUNCH, .at = (k), .args = args[k], .n_memory = (memory), .n_sizes = (sizes), .grid = {SIZE_N, SIZE_1, SIZE_1}}
 static const lrt_step step[] = {LAUNCH(0, 3, 0), LAUNCH(1, 2, 0), {.op = LRT_MEET}, LAUNCH(2, 3, 1)};
 
 static const int64_t dims[] = {SIZE_N};
@@ -54,9 +54,10 @@ static const lrt_symbol symbol[] = {{"n", -1}};
 static const lrt_port input[] = {{.name = "x", .dtype = LRT_i64, .rank = 1, .dim = dims, .value = VALUE_X}};
 static const lrt_port output[] = {{.name = "y", .dtype = LRT_i64, .rank = 1, .dim = dims, .value = VALUE_Y}};
 static lrt_kernel *const kernel[] = {scale, next, join};
+static const int64_t segment[] = {0, sizeof block / sizeof *block};
 static const lrt_program program = {
     .level = "any", .needs = "", .n_symbols = 1, .n_inputs = 1, .n_outputs = 1, .n_values = N_VALUES, .n_blocks = 3, .n_steps = 4,
-    .symbol = symbol, .input = input, .output = output, .value = value, .block = block, .step = step, .words = words, .kernel = kernel};
+    .symbol = symbol, .input = input, .output = output, .value = value, .block = block, .segment = segment, .n_segments = 1, .step = step, .words = words, .kernel = kernel};
 
 /* ---- one session ---- */
 

@@ -1,8 +1,13 @@
 /* via.c -- the ways to run a model that tests compare: by reference, lowered and interpreted, or compiled. */
 #include "via.h"
 
-#include "codegen/native.h"
+#include <stdlib.h>
+
+#include "codegen/jit_llvm.h"
+#include "codegen/program.h"
+#include "ir/fatal.h"
 #include "passes/pass.h"
+#include "runtime/session.h"
 
 static const char *const names[VIA_COUNT] = {"eval", "lowered", "native"};
 
@@ -17,7 +22,7 @@ Via via_find(const char *name) {
 /* The ops that a program's host part does itself. */
 static bool is_hosted(Op op) {
   switch (op) {
-  case OP_const: case OP_dims: case OP_call: case OP_if: case OP_loop: case OP_launch: case OP_state_view: case OP_reshape: case OP_squeeze:
+  case OP_const: case OP_dims: case OP_bind: case OP_check: case OP_call: case OP_if: case OP_loop: case OP_launch: case OP_state_view: case OP_reshape: case OP_squeeze:
   case OP_unsqueeze: case OP_return: case OP_yield: return true;
   default: return false;
   }
@@ -34,7 +39,11 @@ static bool all_lowered(Module *m, const Block *b) {
 
 struct Program {
   Module *module;
-  Native *native; /* VIA_NATIVE */
+  Func *func; /* VIA_NATIVE: the one that is compiled */
+  LlvmModule *llvm;
+  Jit *jit;
+  const lrt_program *compiled;
+  void *weights;
 };
 
 static bool lower(Module *m, const Target *target) {
@@ -45,10 +54,44 @@ static bool lower(Module *m, const Target *target) {
   return good;
 }
 
+/* ---- what has been compiled ---- */
+
+static Func *main_func(Module *m) {
+  Func *f = module_find_func(m, "main");
+  for (int i = 0; i < m->funcs.n && !f; i++)
+    if (m->funcs.at[i]->level == LEVEL_TENSOR) f = m->funcs.at[i];
+  return f;
+}
+
+/* The weights as they would lie in a program's file. */
+static bool load_weights(Program *p, const ProgramInfo *info) {
+  Evaluator *e = eval_new(p->module, (EvalOptions){0});
+  bool good = true;
+  p->weights = calloc(1, (size_t)info->weights_size + 1);
+  for (int i = 0; i < info->weights.n && good; i++) {
+    const ProgramWeight *w = &info->weights.at[i];
+    Tensor *t = eval_constant(e, w->constant);
+    if ((good = t)) memcpy((char *)p->weights + w->offset, t->data, (size_t)w->size);
+    tensor_release(t);
+  }
+  eval_free(e);
+  return good;
+}
+
 static bool compile(Program *p) {
+  Module *m = p->module;
   const Target *t = jit_host_target();
-  if (!t) return diag_error(p->module->diag, (Loc){0}, "this machine is none of the targets");
-  return (p->native = native_new(p->module, t)) != NULL;
+  if (!t) return diag_error(m->diag, (Loc){0}, "this machine is none of the targets");
+  p->llvm = llvm_module_new(t, "test");
+  p->func = main_func(m);
+  ProgramInfo info = {.name = "test", .made_by = "a test", .n_levels = 1, .level = {p->func}, .no_files = true};
+  bool good = p->func;
+  for (int i = 0; i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_KERNEL) good &= llvm_emit_kernel(p->llvm, m->funcs.at[i], m->diag);
+  if (!good || !program_emit(p->llvm, &info, m->diag) || !load_weights(p, &info)) return false;
+  p->jit = jit_new(p->llvm);
+  p->compiled = ((const lrt_model *)jit_symbol(p->jit, "lrt_model_data"))->level;
+  return true;
 }
 
 Program *via_prepare(Via via, Module *m) {
@@ -60,14 +103,43 @@ Program *via_prepare(Via via, Module *m) {
 }
 
 void via_free(Program *p) {
-  native_free(p->native);
+  if (p->jit) jit_free(p->jit);
+  if (p->llvm) llvm_module_free(p->llvm);
+  free(p->weights);
 }
 
 /* ---- running ---- */
 
+static bool take_output(lrt_session *s, const Func *f, int i, Tensor **out) {
+  int64_t dim[LRT_RANK], size;
+  const void *data;
+  if (!session_output(s, i, dim, &data)) return false;
+  Tensor *t = *out = tensor_new(NULL, f->result[i]->dtype, f->result[i]->rank, dim);
+  ensure(t && dtype_size(t->dtype, t->count, &size));
+  if (size) memcpy(t->data, data, (size_t)size);
+  return true;
+}
+
+static bool run_session(const Program *p, lrt_session *s, Tensor *const *arg, Tensor **result) {
+  static char nothing[64];
+  for (int i = 0; i < p->func->body->n_args; i++) session_input(s, i, arg[i]->dim, arg[i]->data ? arg[i]->data : nothing);
+  bool good = session_prepare(s) && session_run(s);
+  for (int i = 0; i < p->func->n_results && good; i++) good = take_output(s, p->func, i, &result[i]);
+  return good || diag_error(p->module->diag, p->func->loc, "%s", s->error);
+}
+
+static bool run_compiled(const Program *p, Tensor *const *arg, Tensor **result) {
+  lrt_session s;
+  for (int i = 0; i < p->func->n_results; i++) result[i] = NULL;
+  ensure(session_open(&s, p->compiled, p->weights, 1));
+  bool good = run_session(p, &s, arg, result);
+  session_close(&s);
+  return good;
+}
+
 bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result) {
+  if (p->jit) return run_compiled(p, arg, result);
   EvalOptions o = {.max_memory = (int64_t)1 << 32};
-  if (p->native) o.launch = native_launch, o.launch_ctx = p->native;
   Evaluator *e = eval_new(p->module, o);
   bool good = eval_func(e, f, f->body->n_args, arg, result);
   eval_free(e);
