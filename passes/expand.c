@@ -377,12 +377,19 @@ static Value *erf_near(Math *m, Value *x) {
   return m->wide ? mul(m, x, ratio(m, mul(m, x, x), 5, top, bottom)) : erf_series(m, x);
 }
 
-/* e^(-k*x^2), k a power of two, by x's upper half, whose square is exact, and what is left. */
-static Value *gaussian(Math *m, Value *x, double k) {
+/* x^2 as the square of x's upper half, which is exact, and what is left. */
+static void square_parts(Math *m, Value *x, Value **square, Value **rest) {
   int64_t upper = m->wide ? ~(int64_t)0x7ffffff : ~(int64_t)0xfff;
   Value *high = from_bits(m, bin(m, OP_and, to_bits(m, x), int_num(m, upper)));
-  Value *rest = mul(m, sub(m, x, high), add(m, x, high)), *minus = num(m, -k);
-  return mul(m, expand_exp(m, mul(m, minus, mul(m, high, high))), expand_exp(m, mul(m, minus, rest)));
+  *square = mul(m, high, high);
+  *rest = mul(m, sub(m, x, high), add(m, x, high));
+}
+
+/* e^(-k*x^2), k a power of two. */
+static Value *gaussian(Math *m, Value *x, double k) {
+  Value *square, *rest, *minus = num(m, -k);
+  square_parts(m, x, &square, &rest);
+  return mul(m, expand_exp(m, mul(m, minus, square)), expand_exp(m, mul(m, minus, rest)));
 }
 
 /* erfc(a) e^(a^2) for a >= 0.46875 */
@@ -404,16 +411,16 @@ static Value *expand_erf(Math *m, Value *x) {
 }
 
 /* In f32, max(x, 0) - a q(a) with a = |x| and q(a) = Phi(-a) = e^(-a^2/2) t p(t), where t = 1/(1 + 0.35 a): a polynomial of degree
- * 8, fitted to be off by 3e-8 of q at most. Nothing is chosen between, and e is raised once; what a*a loses when it is rounded
+ * 8, fitted to be off by 3e-8 of q at most. Nothing is chosen between, and e is raised once; what a^2 has beyond an exact square
  * is added to the exponent's remainder. At 13.27 the power is 2^-127, which has no normal number, and comes out as 0. */
 static Value *gelu_erf_narrow(Math *m, Value *x) {
   static const double p[] = {0.1396218281,  0.1398547493, 0.1198827584,  0.1053169383,  -0.02267085988,
                              0.1585524107, -0.2551823143, 0.1437195751, -0.02909510152};
-  Value *a = bin(m, OP_min, absolute(m, x), num(m, 13.27)), *square = mul(m, a, a), *n, *r;
-  Value *lost = fma3(m, a, a, un(m, OP_neg, square)), *half = num(m, -0.5);
+  Value *a = bin(m, OP_min, absolute(m, x), num(m, 13.27)), *half = num(m, -0.5), *square, *rest, *n, *r;
+  square_parts(m, a, &square, &rest);
   Value *t = divide(m, num(m, 1), fma3(m, a, num(m, 0.35), num(m, 1)));
   reduce_exp(m, mul(m, square, half), &n, &r);
-  r = fma3(m, lost, half, r);
+  r = fma3(m, rest, half, r);
   Value *power = mul(m, add(m, expm1_of_rest(m, r), num(m, 1)), power_of_two(m, to_int(m, n)));
   Value *tail = mul(m, mul(m, a, t), mul(m, power, polynomial(m, t, 9, p)));
   return sub(m, bin(m, OP_max, x, num(m, 0)), tail);
