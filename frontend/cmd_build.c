@@ -189,8 +189,8 @@ static void say_done(const Build *b) {
     if (stat(b->files.at[i], &s) == 0) bytes += s.st_size;
     files = arena_printf(b->driver->arena, "%s%s%s", files, i ? ", " : "", b->files.at[i]);
   }
-  fprintf(stderr, "%s: %.1f MB for %s, numerics exact, in %.1f s\n", files, (double)bytes * 1e-6, level_names(b),
-          driver_now() - b->start);
+  fprintf(stderr, "%s: %.1f MB for %s, numerics %s, in %.1f s\n", files, (double)bytes * 1e-6, level_names(b),
+          numerics_name(b->module->funcs.at[0]->numerics), driver_now() - b->start);
 }
 
 static const char *note_file(Build *b, const char *path) {
@@ -371,6 +371,7 @@ int command_build(Driver *d) {
   if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b) | !choose_jobs(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
+  if (b.module && !driver_numerics(d, b.module)) return EXIT_USAGE;
   Func *f = b.module ? driver_func(d, b.module) : NULL;
   bool good = f && run_passes(&b) && (b.emit == EMIT_ir ? write_ir(&b, b.out) : (!b.debug || read_lines(&b, &f)) && write_code(&b, f));
   if (good) say_done(&b);

@@ -72,6 +72,7 @@ static bool load(Verify *v) {
   Driver *d = v->driver;
   v->reference = driver_load(d, NULL);
   v->compiled = v->reference ? driver_load(d, NULL) : NULL;
+  if (v->compiled && !driver_numerics(d, v->compiled)) return false;
   v->reference_func = v->compiled ? driver_func(d, v->reference) : NULL;
   v->compiled_func = v->reference_func ? driver_func(d, v->compiled) : NULL;
   return v->compiled_func != NULL;

@@ -96,6 +96,15 @@ Func *driver_func(Driver *d, Module *m) {
                     command_info(d->options.command)->name), NULL;
 }
 
+bool driver_numerics(Driver *d, Module *m) {
+  const char *word = option_value(&d->options, "numerics");
+  Numerics n;
+  if (!word) return true;
+  if (!numerics_find(word, &n)) return diag_misuse(d->diag, "--numerics %s: it is exact or fast", word);
+  module_set_numerics(m, n);
+  return true;
+}
+
 /* ---- commands ---- */
 
 int command_ir(Driver *d) {

@@ -22,6 +22,8 @@ double driver_now(void);
 bool driver_ends_with(const char *path, const char *suffix);
 /* The function that --func names, or the first of the tensor level; NULL after a diag_error. */
 Func *driver_func(Driver *d, Module *m);
+/* Gives the functions the numerics that --numerics names, if it does; false after a diag_error. */
+bool driver_numerics(Driver *d, Module *m);
 
 /* The commands: each returns an exit status. */
 int command_ir(Driver *d);

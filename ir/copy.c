@@ -79,6 +79,7 @@ Func *func_copy(Func *f, const char *name) {
   c.to->loc = f->loc;
   c.to->launch = f->launch;
   c.to->target = f->target;
+  c.to->numerics = f->numerics;
   copy_symbols(&c);
   copy_block(&c, f->body, c.to->body);
   Type *result = ARENA_ARRAY(a, Type, f->n_results);

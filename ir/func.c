@@ -4,6 +4,24 @@
 #include "ir/fatal.h"
 #include "ir/ir.h"
 
+/* ---- numerics ---- */
+
+static const char *const numerics_names[] = {
+#define MODE(name) #name,
+    NUMERICS(MODE)
+#undef MODE
+};
+
+const char *numerics_name(Numerics n) { return numerics_names[n]; }
+
+bool numerics_find(const char *name, Numerics *out) {
+  for (int i = 0; i < NUMERICS_count; i++) {
+    *out = (Numerics)i;
+    if (strcmp(numerics_names[i], name) == 0) return true;
+  }
+  return false;
+}
+
 /* ---- symbols ---- */
 
 Symbol *func_find_symbol(const Func *f, const char *name) {

@@ -82,6 +82,18 @@ typedef struct Launch { /* kernel functions: how many invocations a workgroup ha
   const char *requires; /* a target feature ("avx512vnni"), or NULL */
 } Launch;
 
+/* In which arithmetic a function is computed: docs/numerics.md says what each may do. */
+#define NUMERICS(N) N(exact) N(fast)
+typedef enum Numerics {
+#define MODE(name) NUMERICS_##name,
+  NUMERICS(MODE)
+#undef MODE
+  NUMERICS_count
+} Numerics;
+
+const char *numerics_name(Numerics n);
+bool numerics_find(const char *name, Numerics *out);
+
 struct Func {
   Module *module;
   const char *name;
@@ -94,6 +106,7 @@ struct Func {
   const char **result_name; /* NULL where there is none */
   Launch launch;            /* LEVEL_KERNEL */
   const Target *target;     /* what it is made for; NULL: anything */
+  Numerics numerics;
 };
 
 /* ---- what a module declares ---- */
@@ -211,6 +224,7 @@ Model *module_add_model(Module *m, const char *name);
 /* A fact of a model as a constant of the module, which is called after both. */
 void model_add_fact(Module *m, Model *model, const char *name, Constant *value);
 Func *module_add_func(Module *m, const char *name, OpLevel level);
+void module_set_numerics(Module *m, Numerics n); /* of all its functions of the tensor level */
 
 File *module_find_file(const Module *m, const char *name);
 Weights *module_find_weights(const Module *m, const char *name);

@@ -115,6 +115,11 @@ void model_add_fact(Module *m, Model *model, const char *name, Constant *value) 
   vec_push(m->arena, &model->facts, ((Fact){arena_string(m->arena, name, strlen(name)), value}));
 }
 
+void module_set_numerics(Module *m, Numerics n) {
+  for (int i = 0; i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_TENSOR) m->funcs.at[i]->numerics = n;
+}
+
 Func *module_add_func(Module *m, const char *name, OpLevel level) {
   Func *f = ARENA_NEW(m->arena, Func);
   f->module = m;

@@ -64,6 +64,8 @@ const Target *target_at(int i);
 const Target *target_find(const char *name); /* NULL if there is none */
 
 static inline bool target_has(const Target *t, Feature f) { return (t->features & f) != 0; }
+/* Does one instruction multiply and add pairs of bf16. */
+static inline bool target_dots_pairs(const Target *t) { return target_has(t, FEATURE_avx512bf16) || target_has(t, FEATURE_bf16); }
 const char *feature_name(int bit);
 /* The first word of a comma-separated list that the target has not, as the place where it begins, or NULL. */
 const char *target_lacks(const Target *t, const char *requires);

@@ -406,6 +406,14 @@ static bool parse_target(Parser *p, Func *f) {
   return f->target || parse_fail(p, line, "there is no target `%s`", name);
 }
 
+static bool parse_numerics(Parser *p, Func *f) {
+  const char *name;
+  int line = p->tok.line;
+  if (!parse_accept_word(p, "numerics")) return true;
+  if (!parse_word_or_string(p, "`exact` or `fast`", &name)) return false;
+  return numerics_find(name, &f->numerics) || parse_fail(p, line, "there are no numerics `%s`: they are exact or fast", name);
+}
+
 /* Names that are looked up while reading belong to the function that is being read. */
 static void forget_names(Parser *p) {
   p->names = (StrMap){0};
@@ -425,7 +433,7 @@ static bool parse_func_of(Parser *p, OpLevel level) {
   Func *f = module_add_func(p->m, name, level);
   f->loc = loc;
   forget_names(p);
-  if (!parse_symbols(p, f) || !parse_target(p, f)) return false;
+  if (!parse_symbols(p, f) || !parse_numerics(p, f) || !parse_target(p, f)) return false;
   if (level == LEVEL_KERNEL && !parse_launch(p, &f->launch)) return false;
   if (!parse_args(p, f->body) || !parse_results(p, f) || !parse_location(p, &f->loc)) return false;
   return parse_block(p, f->body);

@@ -290,12 +290,13 @@ static void print_purpose(Printer *p, const Func *f) {
   const Launch *l = &f->launch;
   bool kernel = f->level == LEVEL_KERNEL;
   bool plain = !kernel || (l->local[0] == 1 && l->local[1] == 1 && l->local[2] == 1 && !l->requires);
+  if (f->numerics != NUMERICS_exact) fprintf(p->out, " numerics %s", numerics_name(f->numerics));
   if (f->target) {
     put(p, " target ");
     text_quote(p->out, f->target->name);
   }
   if (kernel) print_launch(p, l);
-  if (f->target || !plain) put(p, " ");
+  if (f->numerics != NUMERICS_exact || f->target || !plain) put(p, " ");
 }
 
 static void print_results(Printer *p, const Func *f) {

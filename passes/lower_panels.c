@@ -283,13 +283,14 @@ static void compute_single(Kernel *k, const Product *p, const Pass *s) {
 
 typedef void ComputePart(Kernel *k, const Product *p, const Pass *s);
 
-/* The panel as the registers take it: in one, or part by part. */
+/* The panel as the registers take it: in one, or part by part, as far as there are columns. */
 static void compute_panel(Kernel *k, const Product *p, Pass s, ComputePart *compute) {
   if (p->tile.width == p->panel) {
     compute(k, p, &s);
     return;
   }
-  KernelFor part = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->panel), p->tile.width, 0, NULL);
+  Value *end = kb_min(&k->b, index_of(k, p->panel), kb_sub(&k->b, p->columns, s.column));
+  KernelFor part = kb_for_step(&k->b, index_of(k, 0), end, p->tile.width, 0, NULL);
   s.w = plus(k, s.w, times(k, part.i, index_of(k, step(p))));
   s.sums = plus(k, s.sums, part.i);
   s.column = plus(k, s.column, part.i);
@@ -439,6 +440,9 @@ static int64_t group_rows(const Product *p) {
 static void choose_arithmetic(Kernel *k, Product *p) {
   p->fma = k->target && target_has(k->target, FEATURE_fma);
   p->pairs = node_bool(p->node, matmul_panels, pairs);
+  bool both = node_in(p->node, 0)->type->dtype == DT_bf16 && node_in(p->node, 1)->type->dtype == DT_bf16;
+  bool fast = node_func(p->node)->numerics == NUMERICS_fast; /* dot2 takes denormals for 0, and rounds products in its own order */
+  p->dot2 = fast && both && p->pairs && k->target && target_dots_pairs(k->target);
   p->vectors = kernel_can_vectorise(k, p->node);
 }
 

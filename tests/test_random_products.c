@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "codegen/jit_llvm.h"
 #include "ir/verify.h"
 #include "random.h"
 #include "ir/tolerance.h"
@@ -17,21 +18,37 @@ typedef struct Shape {
   int64_t batch, m, n, k;
   bool batched, batched_weight, one_matrix, transa, transb, weight, symbolic;
   Follow follow;
+  Numerics numerics;
+  const Target *level;
 } Shape;
 
 /* Small sizes often, for the edges of tiles. */
 static int64_t random_size(Random *r) { return random_chance(r, 8) ? 0 : 1 + random_below(r, random_chance(r, 30) ? 5 : 70); }
 
+/* Half the time the machine's best; else one that it includes. */
+static const Target *random_level(Random *r) {
+  const Target *host = jit_host_target(), *level[64];
+  int n = 0;
+  for (int i = 0; i < target_count() && target_at(i) != host && n < 64; i++)
+    if (target_at(i)->system == host->system) level[n++] = target_at(i);
+  return n == 0 || random_chance(r, 50) ? host : level[random_below(r, n)];
+}
+
+/* So that rows are cut in blocks. */
+static int64_t long_depth(Random *r) { return 16 * (200 + random_below(r, 60)); }
+
 static Shape random_shape(Random *r) {
   static const Dtype types[] = {DT_f32, DT_f32, DT_f32, DT_bf16, DT_f16};
   Shape s = {.dtype = types[random_below(r, 5)], .batch = 1 + random_below(r, 3)};
-  s.m = random_size(r), s.n = random_size(r), s.k = random_size(r);
+  s.m = random_size(r), s.n = random_size(r), s.k = random_chance(r, 10) ? long_depth(r) : random_size(r);
   s.batched = random_chance(r, 40);
   s.batched_weight = s.batched && random_chance(r, 50);
   s.one_matrix = random_chance(r, 30);
   s.transa = random_chance(r, 20), s.transb = random_chance(r, 50);
   s.weight = random_chance(r, 60), s.symbolic = random_chance(r, 50);
   s.follow = (Follow)random_below(r, FOLLOW_COUNT);
+  s.numerics = random_chance(r, 40) ? NUMERICS_fast : NUMERICS_exact;
+  s.level = random_level(r);
   return s;
 }
 
@@ -96,6 +113,7 @@ static void make(Trial *t, Arena *a) {
   t->n_in = t->made = 0;
   t->m = module_new(a, diag_new(a));
   t->f = module_add_func(t->m, "main", LEVEL_TENSOR);
+  t->f->numerics = s.numerics;
   DimPool *p = t->m->dims;
   Dim rows = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "rows", 128)) : dim_const(p, s.m);
   Dim n = dim_const(p, s.n), k = dim_const(p, s.k), batch = dim_const(p, s.batch);
@@ -119,10 +137,10 @@ static void make(Trial *t, Arena *a) {
 
 static bool complain(const Trial *t, const char *why) {
   const Shape *s = &t->s;
-  printf("FAIL seed %" PRIu64 " (%s, batch %" PRId64 "%s%s, m %" PRId64 ", n %" PRId64 ", k %" PRId64 "%s%s%s%s, follow %d): %s\n",
+  printf("FAIL seed %" PRIu64 " (%s, batch %" PRId64 "%s%s, m %" PRId64 ", n %" PRId64 ", k %" PRId64 "%s%s%s%s, follow %d, %s for %s): %s\n",
          t->seed, dtype_name(s->dtype), s->batch, s->batched ? " of x" : "", s->batched_weight ? " and w" : "", s->m, s->n, s->k,
          s->transa ? ", transa" : "", s->transb ? ", transb" : "", s->weight ? ", weight" : "", s->symbolic ? ", symbolic" : "",
-         (int)s->follow, why);
+         (int)s->follow, numerics_name(s->numerics), s->level->name, why);
   return false;
 }
 
@@ -130,7 +148,7 @@ static bool run(Trial *t, Via via, Tensor **out) {
   Arena *a = arena_new();
   make(t, a);
   bool good = diag_errors(t->m->diag) == 0 && verify_module(t->m);
-  Program *p = good ? via_prepare(via, t->m) : NULL;
+  Program *p = good ? via_prepare_level(via, t->m, t->s.level) : NULL;
   good = p && via_run(p, t->f, t->in, out);
   if (!good) complain(t, diag_first(t->m->diag));
   if (p) via_free(p);

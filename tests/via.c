@@ -47,7 +47,9 @@ struct Program {
 };
 
 static bool lower(Module *m, const Target *target) {
-  PassOptions o = {.pipeline = "native", .target = &target, .n_targets = target != NULL, .out = stdout, .err = stderr};
+  const Target *host = jit_host_target(), *level[] = {target, host};
+  int n = !target ? 0 : target == host ? 1 : 2;
+  PassOptions o = {.pipeline = "native", .target = level, .n_targets = n, .out = stdout, .err = stderr};
   bool good = pass_run(m, &o);
   for (int i = 0; good && i < m->funcs.n; i++)
     if (m->funcs.at[i]->level == LEVEL_TENSOR) good = all_lowered(m, m->funcs.at[i]->body);
@@ -94,12 +96,19 @@ static bool compile(Program *p) {
   return true;
 }
 
-Program *via_prepare(Via via, Module *m) {
+static Program *prepare(Via via, Module *m, const Target *level) {
   Program *p = ARENA_NEW(m->arena, Program);
   p->module = m;
-  if ((via == VIA_EVAL || lower(m, via == VIA_NATIVE ? jit_host_target() : NULL)) && (via != VIA_NATIVE || compile(p))) return p;
+  if ((via == VIA_EVAL || lower(m, via == VIA_NATIVE ? level : NULL)) && (via != VIA_NATIVE || compile(p))) return p;
   via_free(p);
   return NULL;
+}
+
+Program *via_prepare(Via via, Module *m) { return prepare(via, m, jit_host_target()); }
+
+Program *via_prepare_level(Via via, Module *m, const Target *level) {
+  PassOptions o = {.passes = "levels narrow", .target = &level, .n_targets = 1, .out = stdout, .err = stderr};
+  return via == VIA_EVAL && !pass_run(m, &o) ? NULL : prepare(via, m, level);
 }
 
 void via_free(Program *p) {

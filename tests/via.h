@@ -15,6 +15,9 @@ typedef struct Program Program;
 /* Passes run on the module, which the program then refers to. NULL after a diag_error: it cannot be brought into the form.
  * An op that is left to the reference, or that the target cannot do, is such an error, by its name. */
 Program *via_prepare(Via via, Module *m);
+/* Compiled for a level of this machine's processor, which reads what is laid out for the machine's best; by reference, as the
+ * passes up to `narrow` leave it, which round where numerics are fast. */
+Program *via_prepare_level(Via via, Module *m, const Target *level);
 bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result);
 void via_free(Program *p);
 

@@ -4,17 +4,16 @@
 
 #include "bench.h"
 
-/* bf16 has dot products of its own where arithmetic need not be exact. */
-static Peak arithmetic(const Bench *b, const char *dtype) {
-  bool dots = strcmp(dtype, "bf16") == 0 && strcmp(b->numerics, "fast") == 0;
-  return dots && peak_here(PEAK_bf16) ? PEAK_bf16 : PEAK_fma;
-}
+static bool is_fast(const Bench *b) { return strcmp(b->numerics, "fast") == 0; }
+
+/* Where arithmetic need not be exact, both operands are rounded to bf16, which has dot products of its own. */
+static Peak arithmetic(const Bench *b) { return is_fast(b) && peak_here(PEAK_bf16) ? PEAK_bf16 : PEAK_fma; }
 
 static void bench_product(Bench *b, const char *name, const char *shape, int64_t m, int64_t n, int64_t k, const char *dtype) {
   long long M = m, N = n, K = k;
-  double element = strcmp(dtype, "bf16") == 0 ? 2 : 4;
+  double element = strcmp(dtype, "bf16") == 0 || is_fast(b) ? 2 : 4;
   const char *peer[] = {"matmul", arena_printf(b->arena, "--shape=%lldx%lldx%lld", M, N, K), arena_printf(b->arena, "--dtype=%s", dtype), NULL};
-  Figure f = {.name = name, .shape = shape, .dtype = dtype, .arithmetic = arithmetic(b, dtype), .peer = peer};
+  Figure f = {.name = name, .shape = shape, .dtype = dtype, .arithmetic = arithmetic(b), .peer = peer};
   f.operations = 2.0 * (double)m * (double)n * (double)k;
   if (m == 1) f.memory = PEAK_read, f.bytes = element * (double)n * (double)k;
   bench_text(b, &f, arena_printf(b->arena,

@@ -123,12 +123,15 @@ static void measure(Bench *b, const Figure *f, const Loaded *l, const Shape *siz
 
 void bench_module(Bench *b, const Figure *f, Module *m, const Shape *sizes) {
   Loaded l = {.module = m};
+  Numerics n = NUMERICS_exact;
+  if (!numerics_find(b->numerics, &n)) fatal_resource("--numerics %s: it is exact or fast", b->numerics);
+  module_set_numerics(m, n);
   compile(&l);
   load(&l);
   copy_weights(&l);
   int64_t threads[2];
-  int n = bench_threads(b, threads);
-  for (int i = 0; i < n; i++) measure(b, f, &l, sizes, threads[i]);
+  int n_threads = bench_threads(b, threads);
+  for (int i = 0; i < n_threads; i++) measure(b, f, &l, sizes, threads[i]);
   roofline_release(l.weights, (size_t)l.info.weights_size);
   jit_free(l.jit);
   llvm_module_free(l.llvm);
