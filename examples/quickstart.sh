@@ -24,6 +24,10 @@ ls -l build/decoder
 say "run: build/decoder --in input_ids=$ids"
 build/decoder --in input_ids=$ids
 
+say "as a C library, in a program with another model: examples/library/build.sh"
+examples/library/build.sh $lathe build/library
+sed -n '/typedef struct decoder_inputs/,/} decoder_outputs/p' build/library/decoder.h
+
 say "the same by the reference semantics: lathe eval $model --in input_ids=$ids"
 $lathe eval $model --in input_ids=$ids
 
