@@ -146,10 +146,10 @@ static void print_example(const Header *h, Arena *a, FILE *out) {
   print_named(h, " *   $_error error;\n", out);
   if (h->weights) print_named(h, arena_printf(a, " *   $_model *model = $_open(\"%s\", &error);\n", h->weights), out);
   else print_named(h, " *   $_model *model = $_open(NULL, &error);\n", out);
-  print_named(h, " *   $_session *session = model ? $_session_open(model, 0, &error) : NULL;\n", out);
+  print_named(h, " *   $_session *session = $_session_open(model, 0, &error);\n", out);
   print_named(h, " *   $_outputs out;\n", out);
   print_named(h, arena_printf(a, " *   $_inputs in = {%s};\n", s), out);
-  print_named(h, " *   if (!session || !$_run(session, &in, &out, &error)) fprintf(stderr, \"%s\\n\", error.text);\n", out);
+  print_named(h, " *   if (!$_run(session, &in, &out, &error)) fprintf(stderr, \"%s\\n\", error.text);\n", out);
   print_named(h, " *   $_session_close(session);\n *   $_close(model);\n", out);
 }
 
@@ -172,7 +172,8 @@ static void print_top(const Header *h, Arena *a, FILE *out) {
     "#endif\n\n"
     "typedef struct $_model $_model;     /* weights and kernels, which sessions share */\n"
     "typedef struct $_session $_session; /* threads and memory */\n\n"
-    "/* What went wrong, in words. Each function that may fail takes one, or NULL. */\n"
+    "/* What went wrong, in words. Each function that may fail takes one, or NULL. One that is given no model or no session, since the\n"
+    " * call before failed, fails too and leaves the words as they are: so it is enough to look at the end. */\n"
     "typedef struct $_error {\n"
     "  char text[512];\n"
     "} $_error;\n\n", out);

@@ -52,6 +52,7 @@ lrt_library *lrt_api_open_bytes(const void *weights, size_t size, lrt_error *err
 
 bool lrt_api_check(const lrt_library *l, lrt_error *error) {
   lrt_error why;
+  if (!l) return false;
   return weights_check(&l->weights, &lrt_model_data, &why) || fail(error, "%s", why.text);
 }
 
@@ -63,7 +64,9 @@ void lrt_api_close(lrt_library *l) {
 
 /* ---- a session ---- */
 
+/* Without a model, or a session, the error says already what went wrong. */
 lrt_library_session *lrt_api_session_open(lrt_library *l, int threads, lrt_error *error) {
+  if (!l) return NULL;
   size_t bytes = sizeof(lrt_library_session) + (size_t)l->program->n_symbols * sizeof(int64_t);
   lrt_library_session *s = os_memory(bytes);
   if (!s) return fail(error, "no memory"), NULL;
@@ -131,6 +134,7 @@ static bool write_outputs(lrt_library_session *s, char *out, lrt_error *error) {
 }
 
 bool lrt_api_run(lrt_library_session *s, const void *in, void *out, lrt_error *error) {
+  if (!s) return false;
   const void *inputs = read_sizes(s, in, error);
   s->session.error[0] = 0;
   if (!inputs || !read_inputs(s, inputs, error)) return false;

@@ -17,22 +17,22 @@ typedef struct Writer {
   const char *prompt;
   int64_t text[LENGTH]; /* what comes of it */
   float chance;         /* of the last token */
-  char error[512];      /* or empty */
+  bool done;
+  decoder_error decoder_error; /* else why not: one of these */
+  best_error best_error;
 } Writer;
 
 /* Appends the likeliest token until there is no more room. */
 static bool write_on(Writer *w, decoder_session *decoder, best_session *best) {
-  decoder_error decoder_why;
-  best_error best_why;
   decoder_outputs scores;
   best_outputs picked;
   int64_t n = 0;
   for (; w->prompt[n]; n++) w->text[n] = (unsigned char)w->prompt[n];
   for (; n < LENGTH; n++) {
     decoder_inputs text = {.seq = n, .input_ids = w->text};
-    if (!decoder_run(decoder, &text, &scores, &decoder_why)) return strcpy(w->error, decoder_why.text), false;
+    if (!decoder_run(decoder, &text, &scores, &w->decoder_error)) return false;
     best_inputs of = {.seq = n, .logits = scores.logits};
-    if (!best_run(best, &of, &picked, &best_why)) return strcpy(w->error, best_why.text), false;
+    if (!best_run(best, &of, &picked, &w->best_error)) return false;
     w->text[n] = picked.token[n - 1];
     w->chance = picked.chance[n - 1];
   }
@@ -41,14 +41,10 @@ static bool write_on(Writer *w, decoder_session *decoder, best_session *best) {
 
 static void *write_text(void *context) {
   Writer *w = context;
-  decoder_error decoder_why;
-  best_error best_why;
-  decoder_session *decoder = decoder_session_open(w->decoder, 2, &decoder_why);
-  best_session *best = best_session_open(w->best, 1, &best_why);
-  if (!decoder) strcpy(w->error, decoder_why.text);
-  else if (!best) strcpy(w->error, best_why.text);
-  for (int i = 0; i < ROUNDS && !*w->error; i++)
-    if (!write_on(w, decoder, best)) break;
+  decoder_session *decoder = decoder_session_open(w->decoder, 2, &w->decoder_error);
+  best_session *best = best_session_open(w->best, 1, &w->best_error);
+  w->done = true;
+  for (int i = 0; i < ROUNDS && w->done; i++) w->done = write_on(w, decoder, best);
   best_session_close(best);
   decoder_session_close(decoder);
   return NULL;
@@ -75,8 +71,8 @@ static int write_all(decoder_model *decoder, best_model *best) {
   }
   for (int i = 0; i < THREADS; i++) {
     pthread_join(thread[i], NULL);
-    if (*writer[i].error) failed = 1, fprintf(stderr, "%s\n", writer[i].error);
-    else print_text(&writer[i]);
+    if (writer[i].done) print_text(&writer[i]);
+    else failed = 1, fprintf(stderr, "%s%s\n", writer[i].decoder_error.text, writer[i].best_error.text);
   }
   return failed;
 }

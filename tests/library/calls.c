@@ -50,6 +50,9 @@ static void test_opening(const char *path, const char *other) {
   CHECK(!decoder_open(other, &error));
   SAYS(error, "another build");
   CHECK(!decoder_open("/nonexistent", NULL));
+  strcpy(error.text, "as it was");
+  CHECK(!decoder_session_open(NULL, 1, &error) && !decoder_run(NULL, NULL, NULL, &error) && !decoder_check(NULL, &error));
+  SAYS(error, "as it was");
 
   File w = read_file(path);
   CHECK(!decoder_open_bytes(w.at, w.size - 1, &error));
