@@ -11,7 +11,7 @@ void hosted_add(LlvmModule *m, const char *name);
 /* The names of what is exported. */
 const char *const *hosted_exports(Arena *a, const char *name, int *n);
 
-/* The runtime as bitcode for the target's system, or NULL: it has no C library that one could rely on. */
+/* The runtime as bitcode for the target's system, or NULL: it is none whose C library is known. */
 const void *hosted_bitcode(const Target *t, size_t *size);
 
 #endif

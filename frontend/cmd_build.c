@@ -137,6 +137,12 @@ static bool choose_output(Build *b) {
   return true;
 }
 
+static bool check_library(const Build *b) {
+  size_t size;
+  return !is_library(b) || hosted_bitcode(b->level[0], &size) ||
+         diag_error(b->driver->diag, (Loc){0}, "--emit %s: %s has no C programs to link it into", emits[b->emit], b->system->name);
+}
+
 static bool choose_weights(Build *b) {
   const char *where = option_value(&b->driver->options, "weights");
   b->separate = is_library(b) || (where && strcmp(where, "separate") == 0);
@@ -368,7 +374,7 @@ int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
   b.debug = option_given(&d->options, "debug");
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
-  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b) | !choose_jobs(&b)) return EXIT_USAGE;
+  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b) | !check_library(&b) | !choose_jobs(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   if (b.module && !driver_numerics(d, b.module)) return EXIT_USAGE;

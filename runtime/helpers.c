@@ -63,10 +63,14 @@ int64_t lrt_divide_signed(int64_t a, int64_t b, int64_t *rest) {
   return (int64_t)((a < 0) != (b < 0) ? 0 - q : q);
 }
 
+#if defined(LRT_ONE_MODULE) /* in a library, all is in one module, and nothing of it is for others */
+#define LINKAGE(name)
+#else
+#define LINKAGE(name) ".hidden " name "\n.globl " name "\n"
+#endif
 #define DIVISION(name, function) \
   __asm__(".text\n" \
-          ".hidden " name "\n" \
-          ".globl " name "\n" \
+          LINKAGE(name) \
           ".type " name ", %function\n" \
           name ":\n" \
           "  push {r11, lr}\n" \
@@ -80,6 +84,7 @@ int64_t lrt_divide_signed(int64_t a, int64_t b, int64_t *rest) {
 DIVISION("__aeabi_uldivmod", "lrt_divide_unsigned");
 DIVISION("__aeabi_ldivmod", "lrt_divide_signed");
 #undef DIVISION
+#undef LINKAGE
 
 /* ---- 64-bit numbers and floats ---- */
 

@@ -1,6 +1,7 @@
 /* os_hosted.c -- the operating system through a C library: for models in other people's programs, and for tests of the rest. */
 #include "runtime/libc.h"
 #include "runtime/os.h"
+#include "runtime/processors.h"
 
 enum { EINTR = 4, EEXIST = 17 };
 
@@ -111,13 +112,15 @@ enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
 void os_wait(uint32_t *at, uint32_t value) { syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
 void os_wake(uint32_t *at) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0); }
 
-int64_t os_processors(void) {
+static int64_t allowed_processors(void) {
   unsigned long mask[1024 / sizeof(long)] = {0};
   int64_t n = 0;
   long bytes = syscall(SYS_getaffinity, 0, sizeof mask, mask);
   for (long i = 0; i < bytes / (long)sizeof *mask; i++) n += __builtin_popcountl(mask[i]);
   return n > 0 ? n : 1;
 }
+
+int64_t os_processors(void) { return processors_worth(allowed_processors()); }
 
 void os_features(uint64_t word[2]) {
   enum { AT_HWCAP = 16, AT_HWCAP2 = 26 };

@@ -5,8 +5,8 @@
  *   lrt_on_stack(top, function, context) which runs a function on another stack,
  *   _start                               which gives lrt_start() the first stack. */
 #include "runtime/os.h"
+#include "runtime/processors.h"
 #include "runtime/start.h"
-#include "runtime/words.h"
 
 #if defined(__x86_64__)
 #include "runtime/raw_x86_64.h"
@@ -172,44 +172,7 @@ static int64_t allowed_processors(void) {
   return n > 0 ? n : 1;
 }
 
-static bool read_text(const char *path, char *text, size_t size) {
-  int64_t file = os_open(path);
-  if (file < 0) return false;
-  int64_t n = os_read(file, text, size - 1);
-  os_close(file);
-  text[n > 0 ? n : 0] = 0;
-  return n > 0;
-}
-
-/* "200000 100000" is two processors' time; "max 100000" is all. */
-static int64_t quota(const char *folder) {
-  char path[600], text[64];
-  int64_t share, period;
-  text_format(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", folder);
-  if (!read_text(path, text, sizeof text)) return INT64_MAX;
-  const char *at = text_number(text, &share);
-  if (!at || *at != ' ' || !text_number(at + 1, &period) || period <= 0) return INT64_MAX;
-  return share < period ? 1 : share / period;
-}
-
-/* The group is the part behind "0::". */
-static int64_t quota_of_group(void) {
-  char text[512];
-  if (!read_text("/proc/self/cgroup", text, sizeof text)) return INT64_MAX;
-  char *at = text;
-  while (*at && !(at[0] == '0' && at[1] == ':' && at[2] == ':')) at++;
-  if (!*at) return INT64_MAX;
-  at += 3;
-  for (char *end = at; *end; end++)
-    if (*end == '\n') *end = 0;
-  int64_t own = quota(at), root = quota("");
-  return own < root ? own : root;
-}
-
-int64_t os_processors(void) {
-  int64_t n = allowed_processors(), q = quota_of_group();
-  return q < n ? q : n;
-}
+int64_t os_processors(void) { return processors_worth(allowed_processors()); }
 
 /* ---- the beginning ---- */
 
