@@ -51,6 +51,7 @@ if command -v gdb >/dev/null; then
     grep -q "^$line.*return @\"positions\"" said || fail "gdb does not stop in line $line: $(cat said)"
     grep -q '{0, 1, 2, 3}' said || fail "gdb does not see the buffer: $(cat said)"
     grep -q 'kernel.range .*at [./]*decoder.ir' said || fail "gdb does not name the kernel: $(cat said)"
+    grep -q ' lrt_main ' said || fail "gdb does not find the way back: $(cat said)"
   fi
 else
   echo "skip: what gdb would show, which is not installed"
