@@ -57,5 +57,13 @@ else
   echo "skip: what gdb would show, which is not installed"
 fi
 
+# perf says which lines the time goes to
+if command -v perf >/dev/null && perf record -q -o times ./decoder --random 1 -d seq=60 -t 1 --repeat 300 >said 2>&1; then
+  perf annotate --stdio -l -i times >said 2>/dev/null
+  grep -q 'decoder.ir:[1-9]' said || fail "perf finds no lines"
+else
+  echo "skip: what perf would show, which is not installed or may not count here"
+fi
+
 [ $bad = 0 ] && echo "lines are found"
 exit $bad
