@@ -25,6 +25,17 @@ void *os_memory(size_t n);
 void os_release(void *memory, size_t n);
 const void *os_map(int64_t file, size_t n);
 
+/* Of memory that is a huge page longer than n, the n bytes that begin with one; the rest is given back. */
+enum { OS_HUGE = 2 << 20, OS_LARGEST_PAGE = 64 << 10 };
+
+static inline char *os_cut_huge(char *memory, size_t n) {
+  size_t before = (OS_HUGE - (uintptr_t)memory % OS_HUGE) % OS_HUGE, used = (n + OS_LARGEST_PAGE - 1) / OS_LARGEST_PAGE * OS_LARGEST_PAGE;
+  char *at = memory + before;
+  if (before) os_release(memory, before);
+  if (before + used < n + OS_HUGE) os_release(at + used, n + OS_HUGE - before - used);
+  return at;
+}
+
 /* Stacks, which take memory only where they are used: a kernel's workgroup memory, 8 MB at most, is on them. */
 enum { OS_STACK = 32 << 20 };
 

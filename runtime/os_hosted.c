@@ -67,16 +67,20 @@ bool os_own_path(char *out, size_t size) {
 
 /* ---- memory ---- */
 
-enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MADV_HUGEPAGE = 14 };
 
 static void *map(size_t n, int protection, int flags, int64_t file) {
   void *m = mmap(NULL, n ? n : 1, protection, flags, (int)file, 0);
   return m == (void *)-1 ? NULL : m;
 }
 
+/* The last part of a huge page stays small ones. */
 void *os_memory(size_t n) {
-  void *m = map(n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-  if (m && n >= HUGE) madvise(m, n, MADV_HUGEPAGE);
+  bool huge = n >= OS_HUGE;
+  char *m = map(n + (huge ? OS_HUGE : n == 0), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  if (!huge || !m) return m;
+  m = os_cut_huge(m, n);
+  madvise(m, n / OS_HUGE * OS_HUGE, MADV_HUGEPAGE);
   return m;
 }
 

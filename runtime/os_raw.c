@@ -104,16 +104,20 @@ bool os_own_path(char *out, size_t size) {
 
 /* ---- memory ---- */
 
-enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MAP_NORESERVE = 0x4000, MADV_HUGEPAGE = 14, HUGE = 2 << 20 };
+enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MAP_NORESERVE = 0x4000, MADV_HUGEPAGE = 14 };
 
 static void *map(size_t n, int protection, int flags, int64_t file) {
   long at = call(SYS_mmap, 0, (long)n, protection, flags, (long)file, 0);
   return at < 0 && at > -4096 ? NULL : (void *)(uintptr_t)at;
 }
 
+/* The last part of a huge page stays small ones. */
 void *os_memory(size_t n) {
-  void *m = map(n ? n : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-  if (m && n >= HUGE) call(SYS_madvise, ADDRESS(m), (long)n, MADV_HUGEPAGE, 0, 0, 0);
+  bool huge = n >= OS_HUGE;
+  char *m = map(n + (huge ? OS_HUGE : n == 0), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  if (!huge || !m) return m;
+  m = os_cut_huge(m, n);
+  call(SYS_madvise, ADDRESS(m), (long)(n / OS_HUGE * OS_HUGE), MADV_HUGEPAGE, 0, 0, 0);
   return m;
 }
 
