@@ -127,7 +127,9 @@ awk 'BEGIN { n = 300; printf "lathe 1\nfunc @main("; for (i = 0; i < n; i++) pri
 expect 0 "" "$lathe" build many.ir -o many -q
 expect 0 "y: f32" ./many --random 1
 
-# other things to write
+# other things to write; a library needs nothing but the C library (test_library.sh runs some)
+expect 0 "best.o, best.h" "$lathe" build "$example/../library/best.ir" -o best.o --emit obj
+echo 'int main(void) { return 0; }' | cc -xc - -xnone best.o -pthread -o linked || fail "a library that does not link"
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ll --emit llvm -q
 grep -q "define" d.ll || fail "d.ll has no function"
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.s --emit asm -q
