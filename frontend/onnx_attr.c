@@ -167,7 +167,32 @@ bool onnx_const_float(OnnxCall *c, Value *v, double *out) {
   return true;
 }
 
+/* ---- words ---- */
+
+bool onnx_among(const char *word, const char *words) {
+  size_t n = strlen(word);
+  for (const char *at = words; n && (at = strstr(at, word)); at += n)
+    if ((at == words || at[-1] == ' ') && (at[n] == 0 || at[n] == ' ')) return true;
+  return false;
+}
+
 /* ---- complaints ---- */
+
+void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
+  imp->n_refused++;
+  const char *key = arena_printf(imp->arena, "%s:%s:%s", r.domain, r.type, r.reason);
+  OnnxRefusal *have = strmap_get(&imp->refused, key);
+  if (!have) {
+    have = ARENA_NEW(imp->arena, OnnxRefusal);
+    *have = r;
+    have->domain = onnx_keep(imp, r.domain);
+    have->type = onnx_keep(imp, r.type);
+    have->node = onnx_keep(imp, r.node);
+    strmap_add(imp->arena, &imp->refused, key, have);
+    vec_push(imp->arena, &imp->refusals, have);
+  }
+  have->count++;
+}
 
 bool onnx_refuse(OnnxCall *c, const char *instead, const char *fmt, ...) {
   va_list ap;

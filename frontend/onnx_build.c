@@ -19,13 +19,6 @@ bool onnx_axis(OnnxCall *c, int64_t axis, int rank, int *out) {
 
 bool onnx_flag(const OnnxCall *c, const char *name, bool dflt) { return onnx_int(c, name, dflt) != 0; }
 
-bool onnx_among(const char *word, const char *words) {
-  size_t n = strlen(word);
-  for (const char *at = words; n && (at = strstr(at, word)); at += n)
-    if ((at == words || at[-1] == ' ') && (at[n] == 0 || at[n] == ' ')) return true;
-  return false;
-}
-
 bool onnx_word(OnnxCall *c, const char *name, const char *dflt, const char *words, const char **out) {
   *out = onnx_string(c, name, dflt);
   if (onnx_among(*out, words)) return true;

@@ -19,8 +19,6 @@ bool onnx_result(OnnxCall *c, Value *v);
 bool onnx_axis(OnnxCall *c, int64_t axis, int rank, int *out);
 /* An integer attribute that must be 0 or 1. */
 bool onnx_flag(const OnnxCall *c, const char *name, bool dflt);
-/* Is it one of these words (separated by spaces)? */
-bool onnx_among(const char *word, const char *words);
 /* Is the string attribute one of these words (separated by spaces)? An error names them. */
 bool onnx_word(OnnxCall *c, const char *name, const char *dflt, const char *words, const char **out);
 /* Operand i, or the list attribute of that name as a constant; NULL where neither is there. */

@@ -1,12 +1,9 @@
 /* onnx_graph.c -- names and nodes: a graph's, a subgraph's or a function's body becomes nodes in a block. */
-#include "frontend/onnx_build.h"
 #include "frontend/onnx_import.h"
 
 #include <inttypes.h>
 
 /* ---- names ---- */
-
-const char *onnx_keep(OnnxImporter *imp, const char *s) { return s ? arena_string(imp->arena, s, strlen(s)) : ""; }
 
 OnnxScope *onnx_scope_new(OnnxImporter *imp, OnnxScope *outer, const OnnxFrame *frame, Block *block) {
   OnnxScope *s = ARENA_NEW(imp->arena, OnnxScope);
@@ -65,23 +62,7 @@ Value *onnx_lookup(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name) {
   return onnx_failed_value(imp);
 }
 
-/* ---- what is not supported ---- */
-
-void onnx_add_refusal(OnnxImporter *imp, OnnxRefusal r) {
-  imp->n_refused++;
-  const char *key = arena_printf(imp->arena, "%s:%s:%s", r.domain, r.type, r.reason);
-  OnnxRefusal *have = strmap_get(&imp->refused, key);
-  if (!have) {
-    have = ARENA_NEW(imp->arena, OnnxRefusal);
-    *have = r;
-    have->domain = onnx_keep(imp, r.domain);
-    have->type = onnx_keep(imp, r.type);
-    have->node = onnx_keep(imp, r.node);
-    strmap_add(imp->arena, &imp->refused, key, have);
-    vec_push(imp->arena, &imp->refusals, have);
-  }
-  have->count++;
-}
+/* ---- opsets ---- */
 
 const char *onnx_domain(const char *domain) { return !domain || strcmp(domain, "ai.onnx") == 0 ? "" : domain; }
 

@@ -86,7 +86,7 @@ struct OnnxImporter {
 /* ---- names, nodes and graphs: onnx_graph.c ---- */
 
 /* A string of the unpacked model, which does not outlive the import. */
-const char *onnx_keep(OnnxImporter *imp, const char *s);
+static inline const char *onnx_keep(OnnxImporter *imp, const char *s) { return s ? arena_string(imp->arena, s, strlen(s)) : ""; }
 OnnxScope *onnx_scope_new(OnnxImporter *imp, OnnxScope *outer, const OnnxFrame *frame, Block *block);
 /* False after a diag_error: the name is taken. */
 bool onnx_bind(OnnxImporter *imp, OnnxScope *s, Loc loc, const char *name, Value *v);

@@ -76,4 +76,7 @@ typedef struct OnnxRefused {
 const OnnxRefused *onnx_refused(const char *domain, const char *type);
 const OnnxRefused *onnx_refused_rows(int *n);
 
+/* Is it one of these words, which are separated by spaces? */
+bool onnx_among(const char *word, const char *words);
+
 #endif

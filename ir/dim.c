@@ -92,6 +92,14 @@ Dim dim_const(DimPool *p, int64_t v) { return intern(p, &(DimExpr){.kind = DIM_K
 Dim dim_symbol(DimPool *p, const Symbol *s) { return intern(p, &(DimExpr){.kind = DIM_KIND_SYMBOL, .symbol = s}); }
 
 bool dim_is(Dim d, int64_t v) { return dim_is_const(d) && d->constant == v; }
+bool dim_any(Dim d, bool (*test)(void *ctx, Dim part), void *ctx) {
+  if (test(ctx, d) || (d->a && (dim_any(d->a, test, ctx) || dim_any(d->b, test, ctx)))) return true;
+  for (int i = 0; i < d->n_terms; i++)
+    for (int k = 0; k < d->term[i].n_atoms; k++)
+      if (dim_any(d->term[i].atom[k], test, ctx)) return true;
+  return false;
+}
+
 const Symbol *dim_as_symbol(Dim d) { return d->kind == DIM_KIND_SYMBOL ? d->symbol : NULL; }
 
 /* ---- order ---- */

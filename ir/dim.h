@@ -65,6 +65,8 @@ Dim dim_max(DimPool *p, Dim a, Dim b);
 static inline bool dim_is_const(Dim d) { return d->kind == DIM_KIND_SUM && d->n_terms == 0; }
 static inline bool dim_is_unknown(Dim d) { return d->kind == DIM_KIND_UNKNOWN; }
 bool dim_is(Dim d, int64_t v);
+/* Is there a part of it, itself among them, that the test holds of? */
+bool dim_any(Dim d, bool (*test)(void *ctx, Dim part), void *ctx);
 /* A lone symbol, or NULL. */
 const Symbol *dim_as_symbol(Dim d);
 

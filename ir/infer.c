@@ -492,25 +492,17 @@ bool infer_run(Infer *c) {
 
 /* ---- sizes that a node gives ---- */
 
-static bool mentions(Dim d, const Symbol *s) {
-  if (d->kind == DIM_KIND_SYMBOL) return d->symbol == s;
-  if (d->a && (mentions(d->a, s) || mentions(d->b, s))) return true;
-  for (int i = 0; i < d->n_terms; i++)
-    for (int k = 0; k < d->term[i].n_atoms; k++)
-      if (mentions(d->term[i].atom[k], s)) return true;
+static bool is_symbol(void *symbol, Dim d) { return d->kind == DIM_KIND_SYMBOL && d->symbol == symbol; }
+
+static bool type_mentions(Type t, const Symbol *s) {
+  for (int i = 0; i < t->rank; i++)
+    if (dim_any(t->dim[i], is_symbol, (void *)(uintptr_t)s)) return true;
   return false;
 }
 
 static bool operand_mentions(const Node *n, const Symbol *s) {
   for (int i = 0; i < n->n_in; i++)
-    for (int k = 0; node_in(n, i) && k < node_in(n, i)->type->rank; k++)
-      if (mentions(node_in(n, i)->type->dim[k], s)) return true;
-  return false;
-}
-
-static bool type_mentions(Type t, const Symbol *s) {
-  for (int i = 0; i < t->rank; i++)
-    if (mentions(t->dim[i], s)) return true;
+    if (node_in(n, i) && type_mentions(node_in(n, i)->type, s)) return true;
   return false;
 }
 
@@ -533,18 +525,14 @@ static bool told_before(const Node *n, const Symbol *s) {
   return false;
 }
 
-static bool all_mentioned(const Node *n, Dim d) {
-  if (d->kind == DIM_KIND_SYMBOL) return !d->symbol->derived || operand_mentions(n, d->symbol) || told_before(n, d->symbol);
-  if (d->a && (!all_mentioned(n, d->a) || !all_mentioned(n, d->b))) return false;
-  for (int i = 0; i < d->n_terms; i++)
-    for (int k = 0; k < d->term[i].n_atoms; k++)
-      if (!all_mentioned(n, d->term[i].atom[k])) return false;
-  return !dim_is_unknown(d);
+static bool is_news(void *node, Dim d) {
+  if (dim_is_unknown(d)) return true;
+  return d->kind == DIM_KIND_SYMBOL && d->symbol->derived && !operand_mentions(node, d->symbol) && !told_before(node, d->symbol);
 }
 
 bool infer_sizes_known(const Node *n) {
   for (int i = 0; i < n->n_out; i++)
     for (int k = 0; k < n->out[i]->type->rank; k++)
-      if (!all_mentioned(n, n->out[i]->type->dim[k])) return false;
+      if (dim_any(n->out[i]->type->dim[k], is_news, (void *)(uintptr_t)n)) return false;
   return true;
 }

@@ -170,14 +170,7 @@ const void *file_map(Module *m, File *f, Loc loc) {
 
 /* ---- constants ---- */
 
-bool constant_size(const Constant *c, int64_t *bytes) {
-  int64_t n = 1;
-  for (int i = 0; i < c->type->rank; i++)
-    if (!dim_is_const(c->type->dim[i]) || c->type->dim[i]->constant < 0 ||
-        !checked_mul(n, c->type->dim[i]->constant, &n))
-      return false;
-  return dtype_size(c->type->dtype, n, bytes);
-}
+bool constant_size(const Constant *c, int64_t *bytes) { return type_size(c->type, bytes); }
 
 const void *constant_data(Module *m, const Constant *c, Loc loc) {
   if (c->kind == CONSTANT_BYTES) return c->bytes;

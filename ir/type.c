@@ -104,6 +104,13 @@ bool type_has_unknown(Type t) {
   return false;
 }
 
+bool type_size(Type t, int64_t *bytes) {
+  int64_t n = 1;
+  for (int i = 0; i < t->rank; i++)
+    if (!dim_is_const(t->dim[i]) || t->dim[i]->constant < 0 || !checked_mul(n, t->dim[i]->constant, &n)) return false;
+  return dtype_size(t->dtype, n, bytes);
+}
+
 Dim type_elements(DimPool *p, Type t) {
   Dim n = dim_const(p, 1);
   for (int i = 0; i < t->rank; i++) n = dim_mul(p, n, t->dim[i]);

@@ -64,6 +64,8 @@ bool type_is_static(Type t); /* every dim is a constant */
 bool type_same_dims(Type a, Type b);
 bool type_has_unknown(Type t);
 Dim type_elements(DimPool *p, Type t);
+/* The bytes of all elements; false where a size is not known, or they are too many. */
+bool type_size(Type t, int64_t *bytes);
 /* `declared` says no less than `inferred`, and nothing else: dims that inference left unknown may be anything. */
 bool type_refines(Type declared, Type inferred);
 

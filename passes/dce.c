@@ -39,12 +39,12 @@ static bool sweep(Block *b) {
 
 /* ---- symbols ---- */
 
-static void mark_dim(Dim d, bool *used) {
-  if (d->kind == DIM_KIND_SYMBOL) used[d->symbol->index] = true;
-  if (d->a) mark_dim(d->a, used), mark_dim(d->b, used);
-  for (int i = 0; i < d->n_terms; i++)
-    for (int k = 0; k < d->term[i].n_atoms; k++) mark_dim(d->term[i].atom[k], used);
+static bool mark_symbol(void *used, Dim d) {
+  if (d->kind == DIM_KIND_SYMBOL) ((bool *)used)[d->symbol->index] = true;
+  return false;
 }
+
+static void mark_dim(Dim d, bool *used) { dim_any(d, mark_symbol, used); }
 
 static void mark_type(Type t, bool *used) {
   for (int i = 0; i < t->rank; i++) mark_dim(t->dim[i], used);

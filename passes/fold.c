@@ -18,13 +18,6 @@ typedef struct Fold {
 
 /* ---- what can be folded ---- */
 
-static bool type_bytes(Type t, int64_t *bytes) {
-  int64_t n = 1;
-  for (int i = 0; i < t->rank; i++)
-    if (!dim_is_const(t->dim[i]) || !checked_mul(n, t->dim[i]->constant, &n)) return false;
-  return dtype_size(t->dtype, n, bytes);
-}
-
 /* Bytes of all results and operands; false where one is not a tensor of static size, or not known until run time. */
 static bool sizes(const Node *n, int64_t *in, int64_t *out) {
   int64_t bytes;
@@ -33,10 +26,10 @@ static bool sizes(const Node *n, int64_t *in, int64_t *out) {
     const Value *v = node_in(n, i);
     if (!v) continue;
     const Constant *c = value_constant(v);
-    if (!c || c->kind == CONSTANT_BOUND || !type_bytes(v->type, &bytes) || !checked_add(*in, bytes, in)) return false;
+    if (!c || c->kind == CONSTANT_BOUND || !type_size(v->type, &bytes) || !checked_add(*in, bytes, in)) return false;
   }
   for (int i = 0; i < n->n_out; i++)
-    if (n->out[i]->type->kind != TYPE_TENSOR || !type_bytes(n->out[i]->type, &bytes) || !checked_add(*out, bytes, out))
+    if (n->out[i]->type->kind != TYPE_TENSOR || !type_size(n->out[i]->type, &bytes) || !checked_add(*out, bytes, out))
       return false;
   return true;
 }
