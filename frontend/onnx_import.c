@@ -71,13 +71,32 @@ static bool import_inputs(OnnxImporter *imp, OnnxScope *s) {
   return ok;
 }
 
+/* What is computed counts; a declaration that says otherwise is worth a word, since a tool may have believed it. */
+static void compare_shapes(OnnxImporter *imp, Loc loc, const PbShape *declared, Type t) {
+  bool same = (int64_t)declared->n_dim == t->rank;
+  for (int i = 0; i < t->rank && same; i++) {
+    const PbDimension *d = declared->dim[i];
+    if (d->has_dim_value && d->dim_value >= 0 && dim_is_const(t->dim[i])) same = d->dim_value == t->dim[i]->constant;
+  }
+  if (same) return;
+  char *sizes = "";
+  for (size_t i = 0; i < declared->n_dim && i < MAX_RANK; i++) {
+    const PbDimension *d = declared->dim[i];
+    const char *size = d->has_dim_value ? arena_printf(imp->arena, "%" PRId64, d->dim_value) : *onnx_text(d->dim_param) ? d->dim_param : "?";
+    sizes = arena_printf(imp->arena, "%s%s%s", sizes, i ? "," : "", size);
+  }
+  diag_warn(imp->diag, loc, "declared with the sizes [%s], and computed as %s", sizes, type_text(imp->arena, t));
+}
+
 static bool check_output(OnnxImporter *imp, const PbValueInfo *v, Type t) {
   const PbType *declared = v->type;
   if (!declared || !declared->tensor_type || !declared->tensor_type->elem_type) return true;
-  if (dtype_from_onnx(declared->tensor_type->elem_type) == t->dtype) return true;
+  Loc loc = {.file = imp->path, .name = onnx_text(v->name)};
   const char *name = onnx_type_name(declared->tensor_type->elem_type);
-  return diag_error(imp->diag, (Loc){.file = imp->path, .name = onnx_text(v->name)},
-                    "declared as %s, and computed as %s", name ? name : "an unknown type", dtype_name(t->dtype));
+  if (dtype_from_onnx(declared->tensor_type->elem_type) != t->dtype)
+    return diag_error(imp->diag, loc, "declared as %s, and computed as %s", name ? name : "an unknown type", dtype_name(t->dtype));
+  if (declared->tensor_type->shape) compare_shapes(imp, loc, declared->tensor_type->shape, t);
+  return true;
 }
 
 static bool import_outputs(OnnxImporter *imp, OnnxScope *s) {

@@ -1,5 +1,6 @@
 /* test_onnx_import.c -- what an import makes of names, sizes, options and tensors, and the list of what is refused. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "frontend/onnx.h"
@@ -106,6 +107,43 @@ static void test_unknown_size(void) {
   done(&i);
 }
 
+/* An output of [batch size, 8, 3] that is declared as [?, 8, last]. */
+static Import import_declared(int last) {
+  Wire g = {0}, shape = {0}, tensor = {0}, all = {0}, y = {0};
+  const int dim[] = {-1, 8, last};
+  wire_message(&g, 1, wire_node("Abs", "x", "y"));
+  wire_message(&g, 11, named_input("x", 3, (const char *const[]){"batch size", "seq", ""}));
+  for (int i = 0; i < 3; i++) {
+    Wire d = {0};
+    if (dim[i] >= 0) wire_int(&d, 1, (uint64_t)dim[i]);
+    wire_message(&shape, 1, d);
+  }
+  wire_int(&tensor, 1, WIRE_FLOAT);
+  wire_message(&tensor, 2, shape);
+  wire_message(&all, 1, tensor);
+  wire_string(&y, 1, "y");
+  wire_message(&y, 2, all);
+  wire_message(&g, 12, y);
+  const Binding fixed[] = {{"seq", 8, false}, {"x_2", 3, false}};
+  return import_from(wire_model(g), NULL, (OnnxOptions){.n_dims = 2, .dim = fixed});
+}
+
+static void test_declared_sizes(void) {
+  for (int last = 3; last <= 4; last++) {
+    Import i = import_declared(last);
+    char *text = NULL;
+    size_t n;
+    FILE *f = open_memstream(&text, &n);
+    CHECK(i.module && diag_errors(i.diag) == 0);
+    diag_flush(i.diag, f, false);
+    fclose(f);
+    if (last == 3) CHECK(n == 0);
+    else CHECK(strstr(text, "y: warning: declared with the sizes [?,8,4], and computed as f32[batch_size,8,3]"));
+    free(text);
+    done(&i);
+  }
+}
+
 /* ---- what is refused ---- */
 
 static void test_report(void) {
@@ -202,6 +240,7 @@ int main(void) {
   test_sizes();
   test_fixed_sizes();
   test_unknown_size();
+  test_declared_sizes();
   test_report();
   test_weights();
   test_load_tensor();
