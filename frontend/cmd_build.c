@@ -321,6 +321,7 @@ static bool write_text(Build *b, LlvmModule *l) {
 
 static bool write_ir(Build *b, const char *path) {
   OutFile o = out_open(b->driver->arena, note_file(b, path), 0666);
+  module_anchor_files(b->module);
   text_print(b->module, out_stream(&o));
   out_close(&o);
   return true;

@@ -232,6 +232,8 @@ Constant *module_find_constant(const Module *m, const char *name);
 State *module_find_state(const Module *m, const char *name);
 Func *module_find_func(const Module *m, const char *name);
 
+/* Files by their absolute paths from now on, so that what is printed finds them from everywhere. */
+void module_anchor_files(Module *m);
 /* Maps the file (once) and checks its size; NULL after a diag_error. */
 const void *file_map(Module *m, File *f, Loc loc);
 

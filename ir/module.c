@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,6 +76,15 @@ File *module_add_file(Module *m, const char *name, const char *path, int64_t siz
   f->size = size;
   vec_push(m->arena, &m->files, f);
   return f;
+}
+
+void module_anchor_files(Module *m) {
+  for (int i = 0; i < m->files.n; i++) {
+    File *f = m->files.at[i];
+    char *path = *f->path == '/' ? NULL : realpath(f->path, NULL);
+    if (path) f->path = arena_string(m->arena, path, strlen(path));
+    free(path);
+  }
 }
 
 Weights *module_add_weights(Module *m, const char *name) {

@@ -146,6 +146,7 @@ static void run_one(Module *m, const PassOptions *o, const Pass *p, int number) 
 bool pass_run(Module *m, const PassOptions *o) {
   Plan plan = {0};
   if (!plan_make(m, &plan, o) || !verify_module(m)) return false;
+  if (o->dump_dir) module_anchor_files(m);
   dump(m, o, 0, "input");
   for (int i = 0; i < plan.n; i++) run_one(m, o, plan.at[i], i + 1);
   return diag_errors(m->diag) == 0;
