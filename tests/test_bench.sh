@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# test_bench.sh BENCH -- the figures that the benchmarks print have all that docs/benchmarks.md says, and make sense; a tiny
+# program starts, runs and ends in 5 ms.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bench=$1
+bad=0
+fail() { echo "FAIL $*"; bad=1; }
+
+number='-?[0-9.]+(e[-+][0-9]+)?'
+or_null="($number|null)"
+line='^\{"name":"[a-z0-9_.]+","shape":"[0-9a-z]+","dtype":"[a-z0-9]+","numerics":"(exact|fast)","threads":[0-9]+'
+line+=",\"value\":$number,\"unit\":\"(GFLOP/s|GOP/s|GB/s|ms)\",\"of_roofline\":$or_null,\"p10\":$number,\"p90\":$number"
+line+=",\"peer\":(null|\\{.*\\}),\"of_peer\":$or_null\\}\$"
+
+# figures N ARGUMENTS...: it prints so many lines, each a whole figure
+figures() {
+  local n=$1
+  shift
+  said=$("$bench" "$@" --json 2>&1) || fail "bench $*: ended with $?: $said"
+  [ "$(grep -cE "$line" <<<"$said")" = "$n" ] || fail "bench $*: not $n figures: $said"
+}
+
+field() { sed -n "s/.*\"$1\":\([^,]*\),.*/\1/p" <<<"$said"; }
+
+figures 1 matmul -t 1 --shape 48x64x64 --dtype f32
+awk -v r="$(field of_roofline)" 'BEGIN { exit !(r > 0.01 && r < 1.5) }' || fail "a product makes $(field of_roofline) of the roofline"
+figures 1 attention -t 1 --shape 4x2x16x32x32 --dtype f32
+figures 1 startup -t 1
+awk -v ms="$(field value)" 'BEGIN { exit !(ms > 0 && ms < 5) }' || fail "a tiny program takes $(field value) ms"
+[[ $("$bench" matmul --shape 4x4 2>&1) == *"not of 3 sizes"* ]] || fail "a wrong shape is not refused"
+[[ $("$bench" no-such-bench) == *"roofline  "* ]] || fail "the benches are not listed"
+exit $bad
