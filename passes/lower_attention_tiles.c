@@ -38,6 +38,7 @@ typedef struct Tiles {
   Value *scores;  /* memory: [KEYS, pad], or of few rows [rows, KEYS] */
   Value *staged;  /* memory: [KEY_TILE, d]: keys that are not f32; or NULL */
   Value *bias;    /* memory: [KEY_TILE, pad], or of few rows [rows, KEYS]; or NULL */
+  Value *seen;    /* memory: [e], for values that are not finite; or NULL */
   Value *from, *to;   /* memory: [pad], i32: the keys that a row sees; NULL where that is all */
   Value *keep, *take; /* memory: [pad]: what sums so far and new ones are multiplied by */
   Value *low, *high;  /* the keys that some row sees */
@@ -533,6 +534,79 @@ static void mix_block(Kernel *k, const Tiles *t, Value *block, Value *from, Valu
   }
 }
 
+/* ---- values that are not finite ----
+ *
+ * A key that a row does not see may hold anything, and -0 times infinity is NaN. So where not all rows see the same keys, the
+ * block's values are looked at first: those that are finite, as nearly always, are mixed in tiles. */
+
+static bool rows_differ(const Tiles *t) {
+  const Node *n = t->node;
+  bool one_query = dim_is(node_in(n, 0)->type->dim[2], 1);
+  return node_in(n, 3) || (!one_query && (node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || t->begins));
+}
+
+/* 0, or NaN where one of the block's values is not finite. */
+static Value *check_values(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  Value *zero = real(k, 0), *start[16], *next[16];
+  Piece piece[16];
+  int n = cut(t, 4, piece);
+  ensure(n <= 16);
+  for (int p = 0; p < n; p++) start[p] = kb_splat(&k->b, zero, piece[p].lanes);
+  KernelFor f = kb_for(&k->b, from, to, n, start);
+  Value *at = add(k, t->v_base, times(k, add(k, block, f.i), t->e));
+  for (int p = 0; p < n; p++) {
+    next[p] = f.carried[p];
+    for (int64_t i = piece[p].first; i < piece[p].end; i += piece[p].lanes) {
+      Value *v = kb_cast(&k->b, kb_load_lanes(&k->b, t->v, add(k, at, num(k, i)), piece[p].lanes), DT_f32);
+      next[p] = fma3(k, t, v, kb_splat(&k->b, zero, piece[p].lanes), next[p]);
+    }
+  }
+  kb_for_end(&k->b, &f, n, next);
+  Value *all = zero;
+  for (int p = 0; p < n; p++) {
+    Value *one = piece[p].lanes == 1 ? f.out[p] : build_unary(&k->b, OP_lanes_sum, f.out[p]);
+    all = binary(k, OP_add, all, one);
+  }
+  return all;
+}
+
+/* What mix_block does, passing over what a row does not see. */
+static void mix_seen(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  KernelFor rows = kb_for(&k->b, num(k, 0), t->count, 0, NULL);
+  KernelFor clear = kb_for(&k->b, num(k, 0), num(k, t->e), 0, NULL);
+  store(k, t->seen, clear.i, real(k, 0));
+  kb_for_end(&k->b, &clear, 0, NULL);
+  KernelFor keys = kb_for(&k->b, from, to, 0, NULL);
+  Value *place = t->few ? add(k, times(k, rows.i, KEYS), keys.i) : add(k, times(k, keys.i, t->pad), rows.i);
+  Value *weight = kb_load(&k->b, t->scores, place), *at = add(k, t->v_base, times(k, add(k, block, keys.i), t->e));
+  Value *bits = build(&k->b, OP_bitcast, 1, INS(weight), ATTRS(at_i(bitcast, to, (int64_t)DT_i32)));
+  KernelWhen unseen = kb_when(&k->b, kb_equal(&k->b, bits, kb_int(&k->b, DT_i32, INT32_MIN)), 0);
+  kb_else(&k->b, &unseen, 0, NULL);
+  KernelFor along = kb_for(&k->b, num(k, 0), num(k, t->e), 0, NULL);
+  Value *v = kb_cast(&k->b, kb_load(&k->b, t->v, add(k, at, along.i)), DT_f32);
+  store(k, t->seen, along.i, fma3(k, t, weight, v, kb_load(&k->b, t->seen, along.i)));
+  kb_for_end(&k->b, &along, 0, NULL);
+  kb_when_end(&k->b, &unseen, 0, NULL);
+  kb_for_end(&k->b, &keys, 0, NULL);
+  Value *keep = kb_load(&k->b, t->keep, rows.i), *take = kb_load(&k->b, t->take, rows.i);
+  KernelFor merge = kb_for(&k->b, num(k, 0), num(k, t->e), 0, NULL);
+  merge_vector(k, t, t->part.value, add(k, times(k, rows.i, t->e), merge.i), 1, keep, take, kb_load(&k->b, t->seen, merge.i));
+  kb_for_end(&k->b, &merge, 0, NULL);
+  kb_for_end(&k->b, &rows, 0, NULL);
+}
+
+static void mix(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
+  if (!t->seen) {
+    mix_block(k, t, block, from, to);
+    return;
+  }
+  KernelWhen odd = kb_when(&k->b, build_unary(&k->b, OP_isnan, check_values(k, t, block, from, to)), 0);
+  mix_seen(k, t, block, from, to);
+  kb_else(&k->b, &odd, 0, NULL);
+  mix_block(k, t, block, from, to);
+  kb_when_end(&k->b, &odd, 0, NULL);
+}
+
 /* ---- blocks and parts ---- */
 
 /* The block's keys that some row sees, from a multiple of the vectors' step on. */
@@ -540,14 +614,14 @@ static void add_block(Kernel *k, const Tiles *t, Value *block, Value *low, Value
   int64_t step = key_step(t);
   Value *from = kb_max(&k->b, kb_sub(&k->b, low, block), num(k, 0));
   Value *to = kb_min(&k->b, kb_sub(&k->b, high, block), num(k, KEYS));
-  from = times(k, kb_div(&k->b, from, num(k, step)), step);
-  if (t->few) score_block_by_keys(k, t, block, from, to);
-  else score_block_by_rows(k, t, block, from, to);
+  Value *begin = times(k, kb_div(&k->b, from, num(k, step)), step);
+  if (t->few) score_block_by_keys(k, t, block, begin, to);
+  else score_block_by_rows(k, t, block, begin, to);
   if (t->few)
-    for (int r = 0; r < t->rows; r++) weigh_row(k, t, r, from, to);
-  else weigh_by_rows(k, t, from, to);
+    for (int r = 0; r < t->rows; r++) weigh_row(k, t, r, begin, to);
+  else weigh_by_rows(k, t, begin, to);
   rescale(k, t, &t->part, &t->block);
-  mix_block(k, t, block, from, to);
+  mix(k, t, block, from, to);
 }
 
 static void clear_sums(Kernel *k, const Tiles *t, const Sums *s) {
@@ -698,6 +772,7 @@ static void take_memory(Kernel *k, Tiles *t) {
   t->take = memory(k, DT_f32, rows);
   if (!t->few && node_in(n, 1)->type->dtype != DT_f32) t->staged = memory(k, DT_f32, KEY_TILE * t->d);
   if (node_in(n, 3) && (t->few || bias_is_by_row(n))) t->bias = memory(k, DT_f32, t->few ? rows * KEYS : KEY_TILE * rows);
+  if (rows_differ(t)) t->seen = memory(k, DT_f32, t->e);
   if (t->begins) t->from = memory(k, DT_i32, rows);
   if (t->ends) t->to = memory(k, DT_i32, rows);
   t->block = new_sums(k, t, false);

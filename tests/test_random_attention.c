@@ -16,7 +16,7 @@ typedef enum Bias { BIAS_NONE, BIAS_ADDED, BIAS_MASK } Bias;
 typedef struct Shape {
   Dtype dtype;
   int64_t b, g, share, s, t, d, e;
-  bool causal, lengths, offsets, sinks, symbolic, follow;
+  bool causal, lengths, offsets, sinks, symbolic, follow, odd;
   int64_t window, ahead, past;
   double softcap, scale;
   Bias bias;
@@ -67,14 +67,21 @@ static Shape random_shape(Random *r) {
   s.bias = random_chance(r, 40) ? BIAS_ADDED + random_below(r, 2) : BIAS_NONE;
   s.bias_rank = random_below(r, 5);
   for (int i = 0; i < 4; i++) s.whole[i] = random_chance(r, 60);
+  s.odd = random_chance(r, 25);
   return s;
 }
 
 /* ---- the operands ---- */
 
-static void fill(Trial *t, Random *r, Tensor *x) {
-  (void)t;
+static void fill(Random *r, Tensor *x) {
   for (int64_t i = 0; i < x->count; i++) dtype_set_f(x->dtype, x->data, i, 2 * random_unit(r));
+}
+
+/* What no row sees may hold anything; and what some see reaches those alone. */
+static void spoil(Random *r, Tensor *x) {
+  static const double odd[] = {NAN, INFINITY, -INFINITY};
+  for (int i = 0; i < 3 && x->count; i++)
+    dtype_set_f(x->dtype, x->data, random_below(r, (int)x->count), odd[random_below(r, 3)]);
 }
 
 /* Of queries, those that are left. */
@@ -98,7 +105,8 @@ static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
 
 static Value *floats(Trial *t, Random *r, Dtype type, const int64_t size[4], Dim middle, bool queries) {
   Tensor *x = tensor_new(NULL, type, 4, size);
-  fill(t, r, x);
+  fill(r, x);
+  if (!queries && t->s.odd) spoil(r, x);
   if (queries) x = without_first(t, x);
   return argument(t, x, (Dim[]){NULL, NULL, middle, NULL});
 }
@@ -163,7 +171,7 @@ static void make(Trial *t, Arena *a) {
   r.state = after_lengths ^ 1;
   if (s.sinks) {
     Tensor *x = tensor_new(NULL, s.dtype, 1, &heads);
-    fill(t, &r, x);
+    fill(&r, x);
     if (random_chance(&r, 30)) dtype_set_f(s.dtype, x->data, 0, -INFINITY);
     in[6] = argument(t, x, NULL);
   }
