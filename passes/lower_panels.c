@@ -12,7 +12,7 @@
 #include "passes/tile.h"
 
 /* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. PANELS: of a workgroup, where x is blocked. NEAR: see place_panels(). */
-enum { ROWS = 132, PANELS = 8, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, NARROW_TILE = 4, AHEAD = 4096 };
+enum { ROWS = 132, PANELS = 8, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, MAX_VECTORS = 16, NARROW_TILE = 4, AHEAD = 4096 };
 
 typedef struct Product {
   const Node *node;
@@ -147,7 +147,7 @@ static void store_sums(Kernel *k, const Product *p, const Tile *t, Value *const 
 
 static void compute_tile(Kernel *k, const Product *p, const Tile *t) {
   int vectors = p->tile.vectors, n = halves(p);
-  Value *start[MAX_TILE], *next[MAX_TILE], *a[2], *b[8];
+  Value *start[MAX_TILE], *next[MAX_TILE], *a[2], *b[2 * MAX_VECTORS];
   load_sums(k, p, t, start);
   Value *steps = kb_div(&k->b, t->depth, index_of(k, step(p)));
   KernelFor loop = kb_for(&k->b, index_of(k, 0), steps, t->rows * vectors, start);
@@ -350,7 +350,7 @@ static Value *no_sum(Kernel *k, void *ctx, Value *i) {
   return kb_float(&k->b, DT_f32, 0);
 }
 
-static void compute_many(Kernel *k, Product *p, Value *slots) {
+static void compute_many(Kernel *k, const Product *p, Value *slots) {
   if (!p->blocked) {
     compute_panels(k, p, slots, compute_all_tiles);
     return;
@@ -359,15 +359,17 @@ static void compute_many(Kernel *k, Product *p, Value *slots) {
   compute_blocks(k, p, slots);
 }
 
-/* A row alone lies together in x, blocked or not, and reads its panels from one end to the other. */
-static void compute_one(Kernel *k, Product *p, Value *slots) {
-  bool blocked = p->blocked;
-  p->blocked = false;
-  compute_panels(k, p, slots, compute_single);
-  p->blocked = blocked;
+/* A row alone lies together in x, blocked or not, and reads its panels from one end to the other, all columns at once: part by
+ * part, a panel would come from memory again and again. */
+static void compute_one(Kernel *k, const Product *p, Value *slots) {
+  Product one = *p;
+  one.blocked = false;
+  one.tile.vectors = (int)p->panel / p->tile.lanes;
+  one.tile.width = (int)p->panel;
+  compute_panels(k, &one, slots, compute_single);
 }
 
-static void compute_group(Kernel *k, Product *p, Value *panels) {
+static void compute_group(Kernel *k, const Product *p, Value *panels) {
   Value *slots = kb_min(&k->b, index_of(k, p->panels), kb_sub(&k->b, panels, p->first));
   if (dim_is_const(p->rows)) {
     (p->rows->constant == 1 ? compute_one : compute_many)(k, p, slots);

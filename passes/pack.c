@@ -93,16 +93,16 @@ static Value *packed(const Packing *p, Builder *b, Value *w, bool transposed) {
 
 /* ---- rows in blocks ---- */
 
-/* Measured on a core with 1 MB of second cache: rows of 12 KB are best read as they stand, longer ones in blocks of 2 KB. */
-enum { LONG_ROW = 12 << 10, MOST_BLOCK = 2 << 10, LEAST_BLOCK = 1 << 10 };
+/* Measured on a core with 1 MB of second cache: rows of 12 KB are best read as they stand, longer ones in blocks of 512 elements. */
+enum { LONG_ROW = 12 << 10, MOST_BLOCK = 512, LEAST_BLOCK = 256, BLOCK_STEP = 16 };
 
 /* The largest part of k that is a block, or 0: rows are short enough, or k has no such part. */
 static int64_t block_of(const Value *x) {
   Dim k = x->type->dim[x->type->rank - 1];
-  int64_t size = dtype_bits(x->type->dtype) / 8, part = MOST_BLOCK / size;
+  int64_t size = dtype_bits(x->type->dtype) / 8, part = MOST_BLOCK;
   if (!dim_is_const(k) || k->constant * size <= LONG_ROW) return 0;
-  while (part * size >= LEAST_BLOCK && k->constant % part) part -= 16;
-  return part * size >= LEAST_BLOCK ? part : 0;
+  while (part >= LEAST_BLOCK && k->constant % part) part -= BLOCK_STEP;
+  return part >= LEAST_BLOCK ? part : 0;
 }
 
 /* x[..,m,k] as [k / block,..,m,block]; made once, behind x. */

@@ -36,7 +36,7 @@ static void gemv(Bench *b, const Shape *s, const char *dtype) {
 }
 
 void bench_matmul(Bench *b) {
-  bench_each(b, "128x576x576 128x1536x576 128x768x768 128x3072x768 512x768x3072 512x2048x2048 512x8192x2048 512x2048x8192", 3, "f32 bf16", matmul);
+  bench_each(b, "128x576x576 128x1536x576 128x768x768 128x3072x768 128x768x3072 256x1536x1536 512x768x3072 512x2048x2048 512x8192x2048 512x2048x8192", 3, "f32 bf16", matmul);
 }
 
 void bench_gemv(Bench *b) { bench_each(b, "8192x8192 2048x32768", 2, "f32 bf16", gemv); }
