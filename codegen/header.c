@@ -101,6 +101,7 @@ static void print_inputs(const Header *h, Arena *a, FILE *out) {
   print_sizes(f, a, &taken, out);
   for (int i = 0; i < f->body->n_args; i++) {
     const Value *v = f->body->arg[i];
+    if (v->type->kind == TYPE_STATE) continue; /* a session keeps it */
     const char *name = program_input_name(f, i), *c_name = member(a, &taken, name);
     line(out, arena_printf(a, "const %s *%s;", c_type(v->type->dtype)->name, c_name), describe(a, v->type, name, c_name));
   }
@@ -114,6 +115,7 @@ static void print_outputs(const Header *h, Arena *a, FILE *out) {
   fprintf(out, "/* What it gives: memory of the session, until its next run. */\ntypedef struct %s_outputs {\n", h->name);
   for (int i = 0; i < f->n_results; i++) {
     Type t = f->result[i];
+    if (t->kind == TYPE_STATE) continue;
     const char *name = program_output_name(f, i), *c_name = member(a, &taken, name);
     line(out, arena_printf(a, "const %s *%s;", c_type(t->dtype)->name, c_name), describe(a, t, name, c_name));
     const char *shape = t->rank ? member(a, &taken, arena_printf(a, "%s_shape", c_name)) : NULL;
@@ -141,8 +143,9 @@ static void print_example(const Header *h, Arena *a, FILE *out) {
   const char *s = "";
   for (int i = 0; i < f->symbols.n; i++)
     if (is_axis(f, f->symbols.at[i])) s = arena_printf(a, "%s.%s = .., ", s, member(a, &taken, f->symbols.at[i]->name));
-  for (int i = 0; i < f->body->n_args; i++)
-    s = arena_printf(a, "%s.%s = ..%s", s, member(a, &taken, program_input_name(f, i)), i + 1 < f->body->n_args ? ", " : "");
+  for (int i = 0, n = 0; i < f->body->n_args; i++)
+    if (f->body->arg[i]->type->kind != TYPE_STATE)
+      s = arena_printf(a, "%s%s.%s = ..", s, n++ ? ", " : "", member(a, &taken, program_input_name(f, i)));
   print_named(h, " *   $_error error;\n", out);
   if (h->weights) print_named(h, arena_printf(a, " *   $_model *model = $_open(\"%s\", &error);\n", h->weights), out);
   else print_named(h, " *   $_model *model = $_open(NULL, &error);\n", out);

@@ -10,7 +10,7 @@
 #include "ir/fatal.h"
 #include "runtime/abi.h"
 
-bool plan_is_view(Op op) { return op == OP_reshape || op == OP_squeeze || op == OP_unsqueeze || op == OP_debug_name; }
+bool plan_is_view(Op op) { return op == OP_reshape || op == OP_squeeze || op == OP_unsqueeze || op == OP_debug_name || op == OP_state_view; }
 
 /* ---- what no program can run ---- */
 
@@ -113,9 +113,11 @@ static bool waits_for(const Planner *p, const Node *n) {
 static void plan_launch(Planner *p, const Node *n) {
   check_dims(p, n, node_attr(n, attr_slot(launch, grid)));
   check_dims(p, n, node_attr(n, attr_slot(launch, sizes)));
-  if (p->launches == LRT_PHASE || waits_for(p, n)) plan_meet(p);
+  if (p->launches == LRT_PHASE || waits_for(p, n) || plan_states_wait(p, n)) plan_meet(p);
   touch_operands(p, n);
-  for (int i = 0; i < n->n_out; i++) plan_give_block(p, n, n->out[i], -1);
+  plan_use_states(p, n);
+  for (int i = 0; i < n->n_out; i++)
+    if (n->out[i]->type->kind != TYPE_STATE) plan_give_block(p, n, n->out[i], -1);
   plan_add_step(p, LRT_LAUNCH, n);
   p->launches++;
 }
@@ -125,6 +127,13 @@ static void plan_constant(Planner *p, const Node *n) {
   if (c->kind == CONSTANT_BOUND) plan_refuse(p, n, "is given at run time, which programs do not have yet");
   else if (c->type->encoded) plan_refuse(p, n, arena_printf(p->arena, "is of type %s, which programs do not have yet", type_text(p->arena, c->type)));
   *plan_place(p, n->out[0]) = (Place){.kind = PLACE_CONSTANT, .constant = c};
+}
+
+static void plan_view(Planner *p, const Node *n) {
+  if (!plan_check_type(p, n->loc, "a result", n->out[0]->type)) return;
+  Place at = *plan_place(p, node_in(n, 0));
+  if (n->op == OP_state_view && at.kind == PLACE_STATE) at = (Place){PLACE_PART, at.at + (int)node_int(n, state_view, field), NULL};
+  *plan_place(p, n->out[0]) = at;
 }
 
 static void plan_node(Planner *p, const Node *n) {
@@ -144,10 +153,14 @@ static void plan_node(Planner *p, const Node *n) {
   case OP_if: plan_if(p, n); break;
   case OP_loop: plan_loop(p, n); break;
   case OP_yield: break;
-  case OP_return: touch_operands(p, n); break;
+  case OP_return:
+    touch_operands(p, n);
+    plan_use_states(p, n);
+    plan_return_states(p, n);
+    break;
   default:
-    if (!plan_is_view(n->op)) plan_refuse(p, n, "cannot be compiled yet");
-    else if (plan_check_type(p, n->loc, "a result", n->out[0]->type)) *plan_place(p, n->out[0]) = *plan_place(p, node_in(n, 0));
+    if (plan_is_view(n->op)) plan_view(p, n);
+    else plan_refuse(p, n, "cannot be compiled yet");
   }
 }
 
@@ -172,10 +185,14 @@ bool plan_func(Arena *a, Func *f, Diag *d, Plan *plan) {
   plan->place = ARENA_ARRAY(a, Place, plan->n_values);
   p.segment = ARENA_ARRAY(a, int, f->symbols.n + 1);
   tell_inputs(&p);
-  for (int i = 0; i < f->body->n_args; i++) {
+  for (int i = 0, inputs = 0; i < f->body->n_args; i++) {
     const Value *v = f->body->arg[i];
+    if (v->type->kind == TYPE_STATE) {
+      plan_state_argument(&p, v);
+      continue;
+    }
     plan_check_type(&p, f->loc, arena_printf(a, "input `%s`", v->name ? v->name : ""), v->type);
-    *plan_place(&p, v) = (Place){.kind = PLACE_INPUT, .at = i};
+    *plan_place(&p, v) = (Place){.kind = PLACE_INPUT, .at = inputs++};
   }
   plan_block(&p, f->body);
   return p.good;

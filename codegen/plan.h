@@ -8,11 +8,11 @@
 
 #include "ir/ir.h"
 
-typedef enum PlaceKind { PLACE_NONE, PLACE_INPUT, PLACE_ARENA, PLACE_CONSTANT, PLACE_GROWN } PlaceKind;
+typedef enum PlaceKind { PLACE_NONE, PLACE_INPUT, PLACE_ARENA, PLACE_CONSTANT, PLACE_GROWN, PLACE_STATE, PLACE_PART } PlaceKind;
 
 typedef struct Place {
   PlaceKind kind;
-  int at; /* the argument, the block, or which of the grown values */
+  int at; /* the input, the block, which of the grown values, a state's first part, or one part */
   Constant *constant;
 } Place;
 
@@ -44,12 +44,22 @@ typedef struct PlanStep {
   bool broadcast;
 } PlanStep;
 
+/* A piece of a state's memory: a field, or behind these the lengths. */
+typedef struct PlanPart {
+  const Value *state; /* the function's argument */
+  int part;
+  Dim bytes;
+  const Value *now;  /* of the first part: what the state is at this point; and the phases in which it was last read and written */
+  int read, written;
+} PlanPart;
+
 typedef VEC(PlanStep) PlanSteps;
 
 typedef struct Plan {
   PlanSteps start; /* what is told and checked before anything else is done */
   PlanSteps step;
   VEC(PlanBlock) block;
+  VEC(PlanPart) part;
   Place *place; /* by Value.number; a value that nothing reads has none */
   int n_values, n_phases, n_segments, n_grown;
 } Plan;

@@ -46,6 +46,15 @@ void plan_told(Planner *p, PlanStep *s);
 void plan_bind(Planner *p, const Node *n);
 void plan_check(Planner *p, const Node *n);
 
+/* ---- plan_states.c ---- */
+
+void plan_state_argument(Planner *p, const Value *v);
+/* Does the node read or change a state that this phase changes, or change one that it reads? */
+bool plan_states_wait(const Planner *p, const Node *n);
+/* Its states are used, and those that it gives are changed. */
+void plan_use_states(Planner *p, const Node *n);
+void plan_return_states(Planner *p, const Node *n);
+
 /* ---- plan_control.c ---- */
 
 void plan_if(Planner *p, const Node *n);

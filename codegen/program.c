@@ -166,16 +166,30 @@ static lrt_value value_place(Writer *w, const Value *v) {
   case PLACE_INPUT: return (lrt_value){LRT_IN_INPUT, at->at};
   case PLACE_ARENA: return (lrt_value){LRT_IN_ARENA, w->block_number[at->at]};
   case PLACE_GROWN: return (lrt_value){LRT_IN_GROWN, at->at};
+  case PLACE_PART: return (lrt_value){LRT_IN_STATE, at->at};
   default: ensure(at->kind == PLACE_CONSTANT); return constant_place(w, at->constant);
   }
 }
 
+static int64_t add_value(Writer *w, lrt_value at) {
+  vec_push(w->arena, &w->value_records, RECORD(w, number(w, at.place), number(w, at.at)));
+  return w->value_records.n - 1;
+}
+
 static int64_t value(Writer *w, const Value *v) {
   int64_t *known = &w->value_of[v->number];
-  if (*known) return *known - 1;
-  lrt_value at = value_place(w, v);
-  vec_push(w->arena, &w->value_records, RECORD(w, number(w, at.place), number(w, at.at)));
-  *known = w->value_records.n;
+  if (!*known) *known = 1 + add_value(w, value_place(w, v));
+  return *known - 1;
+}
+
+/* The first of a state's parts; the others follow it. */
+static int64_t state_value(Writer *w, const Value *v) {
+  int64_t *known = &w->value_of[v->number];
+  int first = w->plan.place[v->number].at;
+  for (int i = 0; !*known && i < type_memories(v->type); i++) {
+    int64_t at = add_value(w, (lrt_value){LRT_IN_STATE, first + i});
+    if (i + 1 == type_memories(v->type)) *known = 1 + at - i;
+  }
   return *known - 1;
 }
 
@@ -203,9 +217,14 @@ static LLVMValueRef step_record(Writer *w, const Record *r) {
 
 static LLVMValueRef launch(Writer *w, const Node *n) {
   const Attr *grid = node_attr(n, attr_slot(launch, grid)), *sizes = node_attr(n, attr_slot(launch, sizes));
-  Record r = {.op = LRT_LAUNCH, .at = kernel(w, node_attr(n, attr_slot(launch, func))->func), .n_memory = n->n_in + n->n_out};
-  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, r.n_memory + sizes->dims.n);
-  for (int i = 0; i < r.n_memory; i++) arg[i] = value(w, i < n->n_in ? node_in(n, i) : n->out[i - n->n_in]);
+  Func *f = node_attr(n, attr_slot(launch, func))->func;
+  Record r = {.op = LRT_LAUNCH, .at = kernel(w, f), .n_memory = f->body->n_args - sizes->dims.n};
+  int64_t *arg = ARENA_ARRAY(w->arena, int64_t, f->body->n_args);
+  for (int i = 0, at = 0; i < n->n_in + n->n_out; i++) {
+    const Value *v = i < n->n_in ? node_in(n, i) : n->out[i - n->n_in];
+    if (v->type->kind != TYPE_STATE) arg[at++] = value(w, v);
+    for (int k = 0; v->type->kind == TYPE_STATE && i < n->n_in && k < type_memories(v->type); k++) arg[at++] = state_value(w, v) + k;
+  }
   for (int i = 0; i < sizes->dims.n; i++) arg[r.n_memory + i] = size(w, sizes->dims.at[i]);
   for (int i = 0; i < 3; i++) r.grid[i] = size(w, i < grid->dims.n ? grid->dims.at[i] : dim_const(w->func->module->dims, 1));
   r.n_sizes = sizes->dims.n;
@@ -313,7 +332,8 @@ static LLVMValueRef input_table(Writer *w) {
   Values v = {0};
   const Block *b = w->func->body;
   for (int i = 0; i < b->n_args; i++)
-    vec_push(w->arena, &v, port(w, program_input_name(w->func, i), b->arg[i], b->arg[i]->type));
+    if (b->arg[i]->type->kind != TYPE_STATE)
+      vec_push(w->arena, &v, port(w, program_input_name(w->func, i), b->arg[i], b->arg[i]->type));
   return table(w, v.n, v.at);
 }
 
@@ -321,7 +341,8 @@ static LLVMValueRef output_table(Writer *w) {
   Values v = {0};
   const Node *end = block_terminator(w->func->body);
   for (int i = 0; i < end->n_in; i++)
-    vec_push(w->arena, &v, port(w, program_output_name(w->func, i), node_in(end, i), node_in(end, i)->type));
+    if (node_in(end, i)->type->kind != TYPE_STATE)
+      vec_push(w->arena, &v, port(w, program_output_name(w->func, i), node_in(end, i), node_in(end, i)->type));
   return table(w, v.n, v.at);
 }
 
@@ -384,17 +405,42 @@ static const char *needs(const Writer *w, const Target *t) {
   return s;
 }
 
+static LLVMValueRef part_table(Writer *w) {
+  Values v = {0};
+  int state = -1;
+  for (int i = 0; i < w->plan.part.n; i++) {
+    const PlanPart *p = &w->plan.part.at[i];
+    state += p->part == 0;
+    bool lengths = p->part + 1 == type_memories(p->state->type);
+    vec_push(w->arena, &v, RECORD(w, text(w, program_input_name(w->func, p->state->index)), number(w, state), number(w, size(w, p->bytes)),
+                                  number(w, lengths)));
+  }
+  return table(w, v.n, v.at);
+}
+
+static int count_ports(int n, const Type *type) {
+  int ports = 0;
+  for (int i = 0; i < n; i++) ports += type[i]->kind != TYPE_STATE;
+  return ports;
+}
+
+static int count_inputs(const Func *f) {
+  int ports = 0;
+  for (int i = 0; i < f->body->n_args; i++) ports += f->body->arg[i]->type->kind != TYPE_STATE;
+  return ports;
+}
+
 /* In the order of lrt_program. */
 static LLVMValueRef program_record(Writer *w) {
   const Func *f = w->func;
   LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
-  LLVMValueRef blocks = block_table(w), segments = segment_table(w);
+  LLVMValueRef blocks = block_table(w), segments = segment_table(w), parts = part_table(w);
   return RECORD(w,
     text(w, f->target->name), text(w, needs(w, f->target)),
-    number(w, f->symbols.n), number(w, f->body->n_args), number(w, f->n_results), number(w, w->value_records.n),
-    number(w, w->plan.block.n), number(w, w->plan.n_segments), number(w, w->plan.n_grown),
+    number(w, f->symbols.n), number(w, count_inputs(f)), number(w, count_ports(f->n_results, f->result)), number(w, w->value_records.n),
+    number(w, w->plan.block.n), number(w, w->plan.n_segments), number(w, w->plan.n_grown), number(w, w->plan.part.n),
     number(w, w->plan.start.n + w->plan.step.n), number(w, w->plan.start.n),
-    symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, segments, steps,
+    symbols, inputs, outputs, table(w, w->value_records.n, w->value_records.at), blocks, segments, parts, steps,
     numbers(w, w->words.n, w->words.at), kernel_table(w), bytes(w, (size_t)w->data.n, w->data.at, LRT_ALIGN));
 }
 

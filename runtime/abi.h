@@ -54,12 +54,21 @@ typedef struct lrt_port {
 } lrt_port;
 
 /* Where a value's elements are: in input `at`, in block `at` of the arena, `at` bytes into the weights or the data, in
- * memory `at` of those that grow. */
-enum { LRT_IN_INPUT, LRT_IN_ARENA, LRT_IN_WEIGHTS, LRT_IN_DATA, LRT_IN_GROWN };
+ * memory `at` of those that grow, or part `at` of the states. */
+enum { LRT_IN_INPUT, LRT_IN_ARENA, LRT_IN_WEIGHTS, LRT_IN_DATA, LRT_IN_GROWN, LRT_IN_STATE };
 
 typedef struct lrt_value {
   int64_t place, at;
 } lrt_value;
+
+/* A piece of a state's memory, which a session keeps from run to run: a field, or behind all fields the lengths, i64[batch]. It begins
+ * as zeros. */
+typedef struct lrt_part {
+  const char *name; /* of the state */
+  int64_t state;    /* which of them */
+  int64_t bytes;    /* a size */
+  int64_t lengths;  /* 1: it is these */
+} lrt_part;
 
 /* A part of the arena: so many bytes, in use from one phase to another. Blocks stand by segments; a segment's are placed
  * when their sizes are known. */
@@ -110,18 +119,19 @@ typedef struct lrt_step {
   const lrt_told *told; /* or NULL */
 } lrt_step;
 
-enum { LRT_VERSION = 3, LRT_PHASE = 16 }; /* launches in a phase, at most */
+enum { LRT_VERSION = 4, LRT_PHASE = 16 }; /* launches in a phase, at most */
 
 /* The model, made for one level of processors. */
 typedef struct lrt_program {
   const char *level, *needs; /* needs: levels and features, with commas between */
-  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_segments, n_grown, n_steps;
+  int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_segments, n_grown, n_parts, n_steps;
   int64_t n_start; /* of the steps: lets and checks that are done before anything is placed */
   const lrt_symbol *symbol;
   const lrt_port *input, *output;
   const lrt_value *value;
   const lrt_block *block;
   const int64_t *segment; /* [n_segments + 1]: where each one's blocks begin */
+  const lrt_part *part;
   const lrt_step *step;
   const int64_t *words;
   lrt_kernel *const *kernel;

@@ -50,6 +50,7 @@ static size_t cut_tables(lrt_session *s, char *from) {
   s->scratch = cut(&at, p->n_blocks, sizeof *s->scratch);
   s->segment = cut(&at, p->n_segments, sizeof *s->segment);
   s->grown = cut(&at, p->n_grown, sizeof *s->grown);
+  s->part = cut(&at, p->n_parts, sizeof *s->part);
   s->told = cut(&at, most_lets(p), sizeof *s->told);
   s->arg = cut(&at, p->n_steps, sizeof *s->arg);
   for (int64_t i = 0; i < p->n_steps; i++) {
@@ -59,6 +60,22 @@ static size_t cut_tables(lrt_session *s, char *from) {
   return (size_t)(at - from);
 }
 
+/* Fresh memory is zeros: empty states. The sizes are numbers, so no symbol is asked for. */
+static bool make_states(lrt_session *s) {
+  const lrt_program *p = s->program;
+  for (int64_t i = 0, bytes; i < p->n_parts; i++) {
+    if (!session_size(s, p->part[i].bytes, &bytes)) return false;
+    if (!(s->part[i] = os_memory((size_t)bytes))) return session_no_memory(s, bytes, "the states");
+  }
+  return true;
+}
+
+static void release_states(lrt_session *s) {
+  const lrt_program *p = s->program;
+  for (int64_t i = 0, bytes; i < p->n_parts; i++)
+    if (size_value(p->words, p->part[i].bytes, s->symbol, &bytes)) os_release(s->part[i], (size_t)bytes);
+}
+
 bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int64_t threads) {
   *s = (lrt_session){.program = p, .weights = weights};
   s->tables_size = cut_tables(s, (char *)s);
@@ -66,11 +83,12 @@ bool session_open(lrt_session *s, const lrt_program *p, const void *weights, int
   if (!s->tables || !(s->pool = pool_open(threads))) return session_no_memory(s, (int64_t)s->tables_size, "its tables and threads");
   cut_tables(s, s->tables);
   for (int64_t i = 0; i < p->n_symbols; i++) s->symbol[i] = -1;
-  return true;
+  return make_states(s);
 }
 
 void session_close(lrt_session *s) {
   pool_close(s->pool);
+  if (s->tables) release_states(s);
   for (int64_t i = 0; i < s->program->n_segments; i++)
     for (int k = 0; k < 2; k++) os_release(s->segment[i].memory[k], s->segment[i].size[k]);
   for (int64_t i = 0; i < s->program->n_grown; i++) os_release(s->grown[i].memory, s->grown[i].size);
@@ -202,6 +220,7 @@ static void *address(const lrt_session *s, const lrt_value *v) {
   switch (v->place) {
   case LRT_IN_INPUT: return (void *)(uintptr_t)s->input[v->at];
   case LRT_IN_WEIGHTS: return (void *)(uintptr_t)(s->weights + v->at);
+  case LRT_IN_STATE: return s->part[v->at];
   case LRT_IN_DATA: return (void *)(uintptr_t)(s->program->data + v->at);
   default: return NULL;
   }

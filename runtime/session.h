@@ -35,6 +35,7 @@ typedef struct lrt_session {
   int64_t *bytes, *offset, *scratch; /* [n_blocks] */
   lrt_segment *segment;    /* [n_segments] */
   lrt_grown *grown;        /* [n_grown] */
+  void **part;             /* [n_parts]: the states, from run to run */
   int64_t *told;           /* the values that a step's lets take */
   lrt_arg **arg;           /* [n_steps] */
   void *tables;

@@ -119,21 +119,51 @@ void via_free(Program *p) {
 
 /* ---- running ---- */
 
-static bool take_output(lrt_session *s, const Func *f, int i, Tensor **out) {
+static bool take_output(lrt_session *s, const Func *f, int i, int output, Tensor **out) {
   int64_t dim[LRT_RANK], size;
   const void *data;
-  if (!session_output(s, i, dim, &data)) return false;
+  if (!session_output(s, output, dim, &data)) return false;
   Tensor *t = *out = tensor_new(NULL, f->result[i]->dtype, f->result[i]->rank, dim);
   ensure(t && dtype_size(t->dtype, t->count, &size));
   if (size) memcpy(t->data, data, (size_t)size);
   return true;
 }
 
-static bool run_session(const Program *p, lrt_session *s, Tensor *const *arg, Tensor **result) {
+/* A state goes into the session's memory and back; an argument that is none is an empty one. */
+static void copy_state(const lrt_session *s, int *part, const Tensor *state, bool in) {
+  const StateValue *v = state->state;
+  for (int i = 0; i <= v->decl->n_fields; i++, ++*part) {
+    int64_t bytes = v->decl->batch * 8;
+    void *memory = v->length;
+    if (i < v->decl->n_fields) {
+      memory = v->field[i]->data;
+      ensure(dtype_size(v->field[i]->dtype, v->field[i]->count, &bytes));
+    }
+    if (in) memcpy(s->part[*part], memory, (size_t)bytes);
+    else memcpy(memory, s->part[*part], (size_t)bytes);
+  }
+}
+
+static void give_inputs(const Program *p, lrt_session *s, Tensor *const *arg) {
   static char nothing[64];
-  for (int i = 0; i < p->func->body->n_args; i++) session_input(s, i, arg[i]->dim, arg[i]->data ? arg[i]->data : nothing);
+  const Block *b = p->func->body;
+  int input = 0, part = 0;
+  for (int i = 0; i < b->n_args; i++) {
+    bool state = b->arg[i]->type->kind == TYPE_STATE;
+    if (!state) session_input(s, input++, arg[i]->dim, arg[i]->data ? arg[i]->data : nothing);
+    else if (arg[i]) copy_state(s, &part, arg[i], true);
+    else part += type_memories(b->arg[i]->type);
+  }
+}
+
+static bool run_session(const Program *p, lrt_session *s, Tensor *const *arg, Tensor **result) {
+  give_inputs(p, s, arg);
   bool good = session_prepare(s) && session_run(s);
-  for (int i = 0; i < p->func->n_results && good; i++) good = take_output(s, p->func, i, &result[i]);
+  for (int i = 0, output = 0, part = 0; i < p->func->n_results && good; i++) {
+    Type t = p->func->result[i];
+    if (t->kind != TYPE_STATE) good = take_output(s, p->func, i, output++, &result[i]);
+    else if ((result[i] = tensor_state(NULL, t->state))) copy_state(s, &part, result[i], false);
+  }
   return good || diag_error(p->module->diag, p->func->loc, "%s", s->error);
 }
 
