@@ -469,20 +469,50 @@ static LLVMValueRef level_record(LlvmModule *m, ProgramInfo *info, Func *f, Home
   return program_record(&w);
 }
 
+/* The facts of the models that the function is one of. NULL after a diag_error. */
+static LLVMValueRef fact_table(Writer *w, const Model *m, Values *v, Diag *d) {
+  for (int i = 0; i < m->facts.n; i++) {
+    const Constant *c = m->facts.at[i].constant;
+    int64_t size;
+    if (c->kind != CONSTANT_BYTES || !constant_size(c, &size) || port_dtype(c->type->dtype) < 0 || c->type->rank != 1) {
+      diag_error(d, c->loc, "the fact \"%s\" of @%s is no list of numbers that stand in the module", m->facts.at[i].name, m->name);
+      return NULL;
+    }
+    vec_push(w->arena, v, RECORD(w, text(w, m->facts.at[i].name), number(w, port_dtype(c->type->dtype)),
+                                 number(w, c->type->dim[0]->constant), bytes(w, (size_t)size, c->bytes, 8)));
+  }
+  return table(w, v->n, v->at);
+}
+
+static LLVMValueRef all_facts(Writer *w, int *n, Diag *d) {
+  const Module *m = w->func->module;
+  Values v = {0};
+  LLVMValueRef facts = table(w, 0, NULL);
+  for (int i = 0; i < m->models.n && facts; i++)
+    for (int k = 0; k < m->models.at[i]->funcs.n; k++)
+      if (m->models.at[i]->funcs.at[k] == w->func) facts = fact_table(w, m->models.at[i], &v, d);
+  *n = v.n;
+  return facts;
+}
+
 /* In the order of lrt_model. */
-static void write_model(Writer *w, LLVMValueRef *level) {
+static bool write_model(Writer *w, LLVMValueRef *level, Diag *d) {
   const ProgramInfo *info = w->info;
+  int n_facts;
+  LLVMValueRef facts = all_facts(w, &n_facts, d);
+  if (!facts) return false;
   LLVMValueRef model = RECORD(w, number(w, LRT_VERSION), text(w, info->name), text(w, info->made_by),
                               number(w, info->n_levels), table(w, info->n_levels, level), number(w, info->weights_size), number(w, 0),
-                              info->weights_file ? text(w, info->weights_file) : LLVMConstNull(w->pointer));
+                              info->weights_file ? text(w, info->weights_file) : LLVMConstNull(w->pointer), number(w, n_facts), facts);
   LLVMValueRef g = LLVMAddGlobal(w->m->module, LLVMTypeOf(model), "lrt_model_data");
   LLVMSetInitializer(g, model);
   LLVMSetGlobalConstant(g, true);
   LLVMSetVisibility(g, LLVMHiddenVisibility);
+  return true;
 }
 
 void program_set_weights_hash(LlvmModule *m, uint64_t hash) {
-  enum { FIELDS = 8, HASH = 6 }; /* of lrt_model */
+  enum { FIELDS = 10, HASH = 6 }; /* of lrt_model */
   LLVMValueRef g = LLVMGetNamedGlobal(m->module, "lrt_model_data"), model = LLVMGetInitializer(g), field[FIELDS];
   ensure(LLVMGetNumOperands(model) == FIELDS);
   for (unsigned i = 0; i < FIELDS; i++) field[i] = LLVMGetOperand(model, i);
@@ -520,7 +550,7 @@ bool program_emit(LlvmModule *m, ProgramInfo *info, Diag *d) {
   for (int k = 0; k < info->n_levels; k++)
     if (!(level[k] = level_record(m, info, info->level[k], &homes, d))) return false;
   Writer w = writer_new(m, info, info->level[0], &homes);
-  write_model(&w, level);
+  if (!write_model(&w, level, d)) return false;
   write_weights_section(&w);
   return true;
 }

@@ -1,5 +1,7 @@
 /* lm_facts.c -- what a program needs to know of a language model besides its function: words, and which tokens mean what. */
+#define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "frontend/lm.h"
 
@@ -36,6 +38,21 @@ static void add_words(Checkpoint *c, Model *model, const Setting *words) {
   add_bytes(c, model, "word_ends", DT_i32, words->n, end);
 }
 
+static int compare_words(const void *a, const void *b, void *words) {
+  const Setting *all = words, *x = &all[*(const int32_t *)a], *y = &all[*(const int32_t *)b];
+  int order = memcmp(x->text, y->text, (size_t)(x->n < y->n ? x->n : y->n));
+  if (order == 0) order = (x->n > y->n) - (x->n < y->n);
+  return order ? order : *(const int32_t *)a < *(const int32_t *)b ? -1 : 1;
+}
+
+/* So that a program finds a word by its bytes. */
+static void add_order(Checkpoint *c, Model *model, const Setting *words) {
+  int32_t *order = ARENA_ARRAY(c->module->arena, int32_t, words->n);
+  for (int32_t i = 0; i < words->n; i++) order[i] = i;
+  qsort_r(order, (size_t)words->n, sizeof *order, compare_words, words->at);
+  add_bytes(c, model, "word_order", DT_i32, words->n, order);
+}
+
 /* What SentencePiece says of each word: how likely it is, and of which kind. */
 static void add_pieces(Checkpoint *c, Model *model, int64_t n) {
   const Setting *score = list(c, "tokenizer.ggml.scores", n), *kind = list(c, "tokenizer.ggml.token_type", n);
@@ -63,6 +80,7 @@ static bool add_vocabulary(Checkpoint *c, Model *model, int64_t words) {
   if (list_of->kind != SETTING_LIST || list_of->n != words || !all_texts(list_of))
     return diag_error(c->module->diag, (Loc){.file = c->path}, "the vocabulary is no list of %" PRId64 " words", words);
   add_words(c, model, list_of);
+  add_order(c, model, list_of);
   add_pieces(c, model, words);
   return true;
 }

@@ -138,6 +138,13 @@ typedef struct lrt_program {
   const uint8_t *data;
 } lrt_program;
 
+/* What a program knows of its model besides functions: so many elements, under a name. */
+typedef struct lrt_fact {
+  const char *name;
+  int64_t dtype, n;
+  const void *at;
+} lrt_fact;
+
 /* All that a file holds: the levels read the same weights. */
 typedef struct lrt_model {
   int64_t version;
@@ -147,6 +154,8 @@ typedef struct lrt_model {
   int64_t weights_size;     /* without the end mark */
   uint64_t weights_hash;    /* of weights in a file of their own, or 0: they are in this one */
   const char *weights_file; /* its name, or NULL */
+  int64_t n_facts;
+  const lrt_fact *fact;
 } lrt_model;
 
 /* What a library exports: lrt_api_NAME (runtime/library.h) as `<model>_NAME`. */

@@ -3,6 +3,7 @@
 
 #include "runtime/array.h"
 #include "runtime/cpu.h"
+#include "runtime/speak.h"
 #include "runtime/os.h"
 #include "runtime/session.h"
 #include "runtime/size.h"
@@ -24,7 +25,8 @@ typedef struct Program {
   const lrt_cpu *processor;
   int64_t *size;              /* of each symbol, or -1: for inputs made up */
   int64_t threads, repeat, seed;
-  bool random, info, check, help, runs; /* runs: the processor has what the level needs */
+  Speak text;              /* of a language model: how it goes on */
+  bool random, info, check, help, runs, given; /* runs: the processor has what the level needs; given: an input is */
   const char *weights_path;   /* the file asked for, or NULL */
   lrt_weights weights;
   lrt_session session;
@@ -78,7 +80,31 @@ static void print_ports(const Program *p) {
   }
 }
 
+static const char common_options[] =
+  "  -t, --threads N          run on N threads (else as many as there are processors for it)\n"
+  "      --cpu LEVEL          run the kernels for this level, and not the best that the processor has\n"
+  "      --weights FILE       where weights that were built separate are (else LATHE_WEIGHTS, or beside the program)\n"
+  "      --info               say what the program holds\n"
+  "      --check              read all weights, and compare their hash with the one made at build\n"
+  "  -h, --help               this text\n\n"
+  "exit status: 0 done, 1 an input, the file or the processor is at fault, 2 the command line is,\n"
+  "74 no memory, no room or an I/O error\n";
+
+static int print_text_help(const Program *p) {
+  text_put(p->out, "%s goes on with a text, by the language model `%s`.\n\nusage: %s -p TEXT\n\noptions:\n", p->name, p->model->name, p->name);
+  text_put(p->out, "  -p, --prompt TEXT        what the text begins with; it is not repeated\n"
+                "      --ids 1,2,3          the same as tokens, and tokens are written\n"
+                "  -n, --tokens N           make at most N tokens (else until the model ends, or the context is full)\n"
+                "  -c, --context N          use so many positions of those that the program was built for\n"
+                "      --chunk N            take the prompt N tokens at a time (else 256)\n"
+                "      --temp 0             always the likeliest token, which is all that there is yet\n"
+                "  -i, --in NAME=FILE.npy   or else run the function alone, once, on arrays; --info lists its inputs\n");
+  text_put(p->out, "%s", common_options);
+  return DONE;
+}
+
 static int print_help(const Program *p) {
+  if (speak_can(p->model, p->data)) return print_text_help(p);
   text_put(p->out, "%s runs the model `%s` on NumPy arrays.\n\n", p->name, p->model->name);
   text_put(p->out, "usage: %s", p->name);
   for (int64_t i = 0; i < p->data->n_inputs; i++) text_put(p->out, " --in %s=FILE.npy", p->data->input[i].name);
@@ -87,17 +113,10 @@ static int print_help(const Program *p) {
   text_put(p->out, "\noptions:\n"
                 "  -i, --in NAME=FILE.npy   read an input\n"
                 "  -o, --out-dir FOLDER     write each output there, as NAME.npy\n"
-                "  -t, --threads N          run on N threads (else as many as there are processors for it)\n"
                 "      --random SEED        fill the inputs that are not given with random numbers\n"
                 "  -d, --dim NAME=N         the size of inputs made up (else 4)\n"
-                "      --repeat N           run N times, and say how long it took\n"
-                "      --cpu LEVEL          run the kernels for this level, and not the best that the processor has\n"
-                "      --weights FILE       where weights that were built separate are (else LATHE_WEIGHTS, or beside the program)\n"
-                "      --info               say what the program holds\n"
-                "      --check              read all weights, and compare their hash with the one made at build\n"
-                "  -h, --help               this text\n\n"
-                "exit status: 0 done, 1 an input, the file or the processor is at fault, 2 the command line is,\n"
-                "74 no memory, no room or an I/O error\n");
+                "      --repeat N           run N times, and say how long it took\n");
+  text_put(p->out, "%s", common_options);
   return DONE;
 }
 
@@ -134,6 +153,7 @@ static int take_input(Program *p, const char *word) {
     text_say(2, "\n");
     return BAD_USAGE;
   }
+  p->given = true;
   if (p->file[i]) return complain(p, BAD_USAGE, "input `%s` is given twice", p->data->input[i].name);
   p->file[i] = word + n + 1;
   return DONE;
@@ -156,8 +176,25 @@ static int take_number(Program *p, const char *option, const char *word, int64_t
   return DONE;
 }
 
+/* What says how a language model goes on; false: it is another option. */
+static bool take_text(Program *p, const char *option, const char *value, int *status) {
+  Speak *g = &p->text;
+  *status = DONE;
+  if (text_same(option, "--prompt")) g->prompt = value;
+  else if (text_same(option, "--ids")) g->ids = value;
+  else if (text_same(option, "--tokens")) *status = take_number(p, option, value, 0, &g->n);
+  else if (text_same(option, "--chunk")) *status = take_number(p, option, value, 1, &g->chunk);
+  else if (text_same(option, "--context")) *status = take_number(p, option, value, 1, &g->context);
+  else if (!text_same(option, "--temp")) return false;
+  else if (!text_same(value, "0")) *status = complain(p, BAD_USAGE, "--temp %s: the likeliest token is always taken, and 0 is what says so", value);
+  if (!speak_can(p->model, p->data)) *status = complain(p, BAD_USAGE, "%s: this model is no language model", option);
+  return true;
+}
+
 /* An option that takes a value. */
 static int take_value(Program *p, const char *option, const char *value) {
+  int status;
+  if (take_text(p, option, value, &status)) return status;
   if (text_same(option, "--in")) return take_input(p, value);
   if (text_same(option, "--dim")) return take_size(p, value);
   if (text_same(option, "--out-dir")) return p->folder = value, DONE;
@@ -171,8 +208,10 @@ static int take_value(Program *p, const char *option, const char *value) {
 }
 
 static const char *long_name(const char *word, size_t n) {
-  static const char *const letters[] = {"-i", "--in", "-o", "--out-dir", "-t", "--threads", "-d", "--dim"};
-  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random", "--cpu", "--weights"};
+  static const char *const letters[] = {"-i", "--in", "-o", "--out-dir", "-t", "--threads", "-d", "--dim",
+                                        "-p", "--prompt", "-n", "--tokens", "-c", "--context"};
+  static const char *const names[] = {"--in", "--out-dir", "--threads", "--dim", "--repeat", "--random", "--cpu", "--weights",
+                                      "--prompt", "--ids", "--tokens", "--context", "--chunk", "--temp"};
   for (size_t i = 0; i < sizeof letters / sizeof *letters; i += 2)
     if (text_same(word, letters[i])) return letters[i + 1];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -400,9 +439,16 @@ static int run(Program *p) {
   return DONE;
 }
 
+static int go_on(Program *p) {
+  lrt_error why;
+  if (speak(&p->text, p->model, &p->session, p->out, &why)) return DONE;
+  return complain(p, p->session.no_memory ? NO_RESOURCE : BAD_INPUT, "%s", why.text);
+}
+
 static int run_model(Program *p) {
   int64_t threads = p->threads ? p->threads : os_processors();
   if (!session_open(&p->session, p->data, p->weights.bytes, threads)) return session_failed(p);
+  if (!p->given && !p->random && speak_can(p->model, p->data)) return go_on(p);
   int status = read_inputs(p);
   if (status != DONE) return status;
   if (!session_prepare(&p->session)) return session_failed(p);
@@ -432,7 +478,9 @@ static int run_program(Program *p, int argc, char **argv, const lrt_image *image
 
 int lrt_main(int argc, char **argv, const lrt_image *image) {
   TextOut out = {.stream = 1};
-  Program p = {.model = &lrt_model_data, .processor = &image->cpu, .name = argc > 0 ? argv[0] : "program", .repeat = 1, .out = &out};
+  Program p = {.model = &lrt_model_data, .processor = &image->cpu, .name = argc > 0 ? argv[0] : "program", .out = &out};
+  p.repeat = 1;
+  p.text = (Speak){.n = -1, .chunk = 256};
   int status = run_program(&p, argc, argv, image);
   if (!text_flush(&out) && status == DONE) status = complain(&p, NO_RESOURCE, "cannot write to standard output: is the disk full?");
   return status;

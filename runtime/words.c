@@ -118,6 +118,13 @@ bool text_flush(TextOut *o) {
   return !o->failed;
 }
 
+void text_bytes(TextOut *o, const char *at, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (o->n == sizeof o->at) text_flush(o);
+    o->at[o->n++] = at[i];
+  }
+}
+
 void text_put(TextOut *o, const char *fmt, ...) {
   enum { LONGEST = sizeof o->at / 2 };
   va_list ap;

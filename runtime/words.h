@@ -31,6 +31,7 @@ typedef struct TextOut {
 } TextOut;
 
 void text_put(TextOut *o, const char *fmt, ...);
+void text_bytes(TextOut *o, const char *at, size_t n);
 bool text_flush(TextOut *o);
 
 #endif
