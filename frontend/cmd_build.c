@@ -134,7 +134,7 @@ static bool choose_output(Build *b) {
   b->out = option_value(&b->driver->options, "output");
   if (!b->out) return diag_error(b->driver->diag, (Loc){0}, "`lathe build` needs -o FILE: where to write");
   split_output(b);
-  return true;
+  return *b->base || diag_error(b->driver->diag, (Loc){0}, "-o %s: this names no file", b->out);
 }
 
 static bool check_library(const Build *b) {

@@ -60,6 +60,7 @@ expect 1 "and \`input_ids\` takes" ./decoder --in "input_ids=$example/logits.npy
 echo text >text.npy
 expect 1 "not a .npy file" ./decoder --in input_ids=text.npy
 expect 2 "needs -o" "$lathe" build "$example/decoder.onnx"
+expect 2 "names no file" "$lathe" build "$example/decoder.onnx" -o elsewhere/
 expect 2 "number of threads" "$lathe" build "$example/decoder.onnx" -o x -j none
 expect 2 "no such level" "$lathe" build "$example/decoder.onnx" -o x --cpu z80
 
