@@ -97,7 +97,8 @@ static void print_sizes(const Func *f, Arena *a, StrMap *taken, FILE *out) {
 static void print_inputs(const Header *h, Arena *a, FILE *out) {
   const Func *f = h->info->level[0];
   StrMap taken = {0};
-  fprintf(out, "/* What a run needs. Arrays are in C's order: the last axis is contiguous. */\ntypedef struct %s_inputs {\n", h->name);
+  fprintf(out, "/* What a run needs. Arrays are in C's order: the last axis is contiguous. */\n"
+               "typedef struct %s_inputs {\n", h->name);
   print_sizes(f, a, &taken, out);
   for (int i = 0; i < f->body->n_args; i++) {
     const Value *v = f->body->arg[i];
@@ -157,13 +158,15 @@ static void print_example(const Header *h, Arena *a, FILE *out) {
 }
 
 static void print_top(const Header *h, Arena *a, FILE *out) {
-  fprintf(out, "/* %s.h -- the model `%s` as C functions, made by %s for %s.\n *\n", h->name, h->info->name, h->info->made_by, h->levels);
+  fprintf(out, "/* %s.h -- the model `%s` as C functions, made by %s for %s.\n *\n", h->name, h->info->name,
+          h->info->made_by, h->levels);
   print_example(h, a, out);
   print_named(h,
     " *\n"
-    " * Link with -pthread. There are no global variables: models and sessions may be opened, used and closed by any threads at once,\n"
-    " * with one exception: a session does one thing at a time.\n", out);
-  fprintf(out, " * A run takes up to %" PRId64 " KB of its caller's stack. This file is yours (MIT-0). */\n", h->info->stack_bytes >> 10);
+    " * Link with -pthread. There are no global variables: models and sessions may be opened, used and closed by any\n"
+    " * threads at once, with one exception: a session does one thing at a time.\n", out);
+  fprintf(out, " * A run takes up to %" PRId64 " KB of its caller's stack. This file is yours (MIT-0). */\n",
+          h->info->stack_bytes >> 10);
   print_named(h,
     "#ifndef ~_H\n"
     "#define ~_H\n\n"
@@ -175,8 +178,8 @@ static void print_top(const Header *h, Arena *a, FILE *out) {
     "#endif\n\n"
     "typedef struct $_model $_model;     /* weights and kernels, which sessions share */\n"
     "typedef struct $_session $_session; /* threads and memory */\n\n"
-    "/* What went wrong, in words. Each function that may fail takes one, or NULL. One that is given no model or no session, since the\n"
-    " * call before failed, fails too and leaves the words as they are: so it is enough to look at the end. */\n"
+    "/* What went wrong, in words. Each function that may fail takes one, or NULL. One that is given no model or no session,\n"
+    " * since the call before failed, fails too and leaves the words as they are: so it is enough to look at the end. */\n"
     "typedef struct $_error {\n"
     "  char text[512];\n"
     "} $_error;\n\n", out);
@@ -184,8 +187,8 @@ static void print_top(const Header *h, Arena *a, FILE *out) {
 
 static void print_functions(const Header *h, FILE *out) {
   print_named(h,
-    "/* Maps the file with the weights. NULL: it is not there, or not whole, or another build's; or this processor lacks what the\n"
-    " * kernels need. */\n"
+    "/* Maps the file with the weights. NULL: it is not there, or not whole, or another build's; or this processor lacks\n"
+    " * what the kernels need. */\n"
     "$_model *$_open(const char *weights, $_error *error);\n"
     "/* The same with the file's bytes, which begin at a multiple of 64 and must stay. */\n"
     "$_model *$_open_bytes(const void *weights, size_t size, $_error *error);\n"

@@ -157,7 +157,8 @@ static bool choose_jobs(Build *b) {
   char *end = "";
   if (word) n = strtol(word, &end, 10);
   b->jobs = (int)(n > 0 && n < 1 << 10 ? n : 1);
-  return !word || (n > 0 && end != word && !*end) || diag_error(b->driver->diag, (Loc){0}, "-j %s: it takes a number of threads", word);
+  if (!word || (n > 0 && end != word && !*end)) return true;
+  return diag_error(b->driver->diag, (Loc){0}, "-j %s: it takes a number of threads", word);
 }
 
 static const char *beside(const Build *b, const char *start, const char *name, const char *ending) {
@@ -371,16 +372,27 @@ static bool write_code(Build *b, Func *f) {
   return good;
 }
 
+static bool write_all(Build *b, Func *f) {
+  if (b->emit == EMIT_ir) return write_ir(b, b->out);
+  return (!b->debug || read_lines(b, &f)) && write_code(b, f);
+}
+
+/* All that is wrong with the options is said at once; what follows from others, where those are right. */
+static bool choose_all(Build *b) {
+  if (!choose_emit(b) | !choose_levels(b)) return false;
+  return !(!choose_output(b) | !choose_weights(b) | !check_library(b) | !choose_jobs(b));
+}
+
 int command_build(Driver *d) {
   Build b = {.driver = d, .start = driver_now()};
   b.debug = option_given(&d->options, "debug");
   b.talks = isatty(STDERR_FILENO) && !option_given(&d->options, "quiet");
-  if (!choose_emit(&b) | !choose_levels(&b) || !choose_output(&b) | !choose_weights(&b) | !check_library(&b) | !choose_jobs(&b)) return EXIT_USAGE;
+  if (!choose_all(&b)) return EXIT_USAGE;
   say(&b, "reading the model");
   b.module = driver_load(d, NULL);
   if (b.module && !driver_numerics(d, b.module)) return EXIT_USAGE;
   Func *f = b.module ? driver_func(d, b.module) : NULL;
-  bool good = f && run_passes(&b) && (b.emit == EMIT_ir ? write_ir(&b, b.out) : (!b.debug || read_lines(&b, &f)) && write_code(&b, f));
+  bool good = f && run_passes(&b) && write_all(&b, f);
   if (good) say_done(&b);
   else if (b.talks) fputs("\r\033[K", stderr);
   if (b.module) module_close(b.module);

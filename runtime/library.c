@@ -27,7 +27,8 @@ static bool choose_level(lrt_library *l, lrt_error *error) {
   os_features(cpu.word);
   for (int64_t i = m->n_levels - 1; i >= 0 && !l->program; i--)
     if (cpu_missing(&cpu, m->level[i].needs, missing, sizeof missing) == 0) l->program = &m->level[i];
-  return l->program || fail(error, "the model `%s` was built for %s, and this processor has no %s", m->name, m->level[0].level, missing);
+  return l->program || fail(error, "the model `%s` was built for %s, and this processor has no %s", m->name,
+                            m->level[0].level, missing);
 }
 
 /* Where `error` is NULL, nobody asks. */

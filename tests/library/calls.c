@@ -75,11 +75,12 @@ static void test_running(decoder_model *m) {
   decoder_error error;
   decoder_outputs out;
   decoder_session *s = decoder_session_open(m, 1, &error);
+  const int64_t *data = (const int64_t *)(const void *)ids.data;
   CHECK(!decoder_run(s, &(decoder_inputs){.seq = 3}, &out, &error));
   SAYS(error, "`input_ids` is not given");
-  CHECK(!decoder_run(s, &(decoder_inputs){.seq = -3, .input_ids = (const int64_t *)(const void *)ids.data}, &out, &error));
+  CHECK(!decoder_run(s, &(decoder_inputs){.seq = -3, .input_ids = data}, &out, &error));
   SAYS(error, "`seq` is -3");
-  CHECK(!decoder_run(s, &(decoder_inputs){.seq = (int64_t)1 << 61, .input_ids = (const int64_t *)(const void *)ids.data}, &out, &error));
+  CHECK(!decoder_run(s, &(decoder_inputs){.seq = (int64_t)1 << 61, .input_ids = data}, &out, &error));
   run_once(s); /* after all that */
   decoder_session_close(s);
   decoder_session_close(NULL);

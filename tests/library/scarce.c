@@ -60,7 +60,8 @@ int main(int argc, char **argv) {
       bool good = go_through(argv[1], &in, &error);
       done = calls_left >= 0; /* it did not ask so often */
       bool may_fail = kind != THREAD && !done; /* with fewer threads it goes on */
-      if (good != !may_fail || (!good && !*error.text)) failures++, printf("FAIL kind %d, call %d: %d, `%s`\n", kind, n, good, error.text);
+      if (good != !may_fail || (!good && !*error.text))
+        failures++, printf("FAIL kind %d, call %d: %d, `%s`\n", kind, n, good, error.text);
       if (n > 100) return puts("FAIL it never ends"), 1;
     }
   if (failures == 0) puts("scarcity is said");
