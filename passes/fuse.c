@@ -39,7 +39,7 @@ static bool is_light(Op op) {
 static bool takes_prologue(Op anchor) {
   switch (anchor) {
   case OP_softmax: case OP_log_softmax: case OP_layernorm: case OP_rmsnorm: case OP_reduce_sum: case OP_reduce_mean:
-  case OP_reduce_max: case OP_reduce_min: case OP_reduce_prod: case OP_argmax: case OP_argmin: return true;
+  case OP_reduce_max: case OP_reduce_min: case OP_reduce_prod: case OP_argmax: case OP_argmin: case OP_attention: return true;
   default: return false;
   }
 }
@@ -72,6 +72,17 @@ static bool can_join(const Group *g, const Node *n) {
   return true;
 }
 
+/* A transpose that leaves the last axis in place: rows stay rows. */
+static bool moves_rows(const Node *n) {
+  int rank = n->out[0]->type->rank;
+  return n->op == OP_transpose && rank > 0 && node_ints(n, transpose, perm).n == rank && node_ints(n, transpose, perm).at[rank - 1] == rank - 1;
+}
+
+/* Attention reads and writes rows wherever they lie: transposes of its operands and its result are not made. */
+static bool is_row_move_of(const Node *n, const Node *attention) {
+  return attention->op == OP_attention && moves_rows(n) && n->out[0]->type->rank == 4;
+}
+
 /* A kernel row gives its elements in its own order: what follows must want them where they are (and as whole bytes). */
 static bool keeps_order(const Group *g) {
   for (int i = 0; i < g->nodes.n; i++)
@@ -92,9 +103,15 @@ static void join(Group *g, Node *n) {
 static void consider(Group *g, const Node *reader, Node *n) {
   bool after_anchor = !g->anchor || reader != g->anchor;
   if (g->nodes.n >= MAX_GROUP || !can_join(g, n)) return;
-  if (is_anchor(n)) {
-    if (lower_row(n->op)->kernel && (!keeps_order(g) || dtype_bits(g->sink->out[0]->type->dtype) < 8)) return;
-    if (g->anchor || n->n_out != 1 || !type_same_dims(n->out[0]->type, g->sink->out[0]->type)) return;
+  if (reader == g->anchor && reader->op == OP_attention) {
+    bool rows = n->out[0] == node_in(reader, 0) || n->out[0] == node_in(reader, 1) || n->out[0] == node_in(reader, 2);
+    if (!rows || !is_row_move_of(n, reader)) return;
+    n->mark = 1;
+    vec_push(g->arena, &g->nodes, n); /* what the transpose reads lies in memory */
+  } else if (is_anchor(n)) {
+    bool moved = g->nodes.n == 1 && is_row_move_of(g->sink, n);
+    if (lower_row(n->op)->kernel && ((!keeps_order(g) && !moved) || dtype_bits(g->sink->out[0]->type->dtype) < 8)) return;
+    if (g->anchor || n->n_out != 1 || (!moved && !type_same_dims(n->out[0]->type, g->sink->out[0]->type))) return;
     g->anchor = n;
     join(g, n);
   } else if (after_anchor && in_group(g, reader) && reader->mark == 0) {

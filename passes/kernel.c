@@ -76,6 +76,23 @@ bool kernel_computes(const Kernel *k, const Value *v) {
   return v->def && (v->def == k->root || (k->inside && v->def->block == k->inside));
 }
 
+Strides kernel_strides(Kernel *k, const Value *v) {
+  Strides s = {0};
+  int rank = v->type->rank;
+  if (kernel_computes(k, v)) {
+    const Node *n = v->def;
+    ensure(n->op == OP_transpose && node_ints(n, transpose, perm).n == rank);
+    Strides from = kernel_strides(k, node_in(n, 0));
+    s.memory = from.memory;
+    for (int i = 0; i < rank; i++) s.step[i] = from.step[node_ints(n, transpose, perm).at[i]];
+    return s;
+  }
+  Dim step = dim_const(k->module->dims, 1);
+  s.memory = kernel_operand(k, v);
+  for (int i = rank - 1; i >= 0; i--) s.step[i] = step, step = dim_mul(k->module->dims, step, v->type->dim[i]);
+  return s;
+}
+
 static bool is_within(const Block *b, const Block *outer) {
   while (b && b != outer) b = b->parent ? b->parent->block : NULL;
   return b;
@@ -154,7 +171,22 @@ static bool depends(const Kernel *k, const Value *v, const Value *on) {
   return false;
 }
 
+/* The place that an element of `given` has in v, which is computed from it element by element: transposes move it. */
+static void place_in(const Kernel *k, const Value *v, const Value *given, Value *const *index, Value **place) {
+  Value *from[MAX_RANK];
+  const Node *n = v->def;
+  int i = 0;
+  if (v == given) {
+    if (given->type->rank) memcpy(place, index, (size_t)given->type->rank * sizeof *place);
+    return;
+  }
+  while (!node_in(n, i) || !depends(k, node_in(n, i), given)) i++;
+  place_in(k, node_in(n, i), given, index, n->op == OP_transpose ? from : place);
+  for (int axis = 0; n->op == OP_transpose && axis < v->type->rank; axis++) place[axis] = from[node_ints(n, transpose, perm).at[axis]];
+}
+
 void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
+  Value *place[MAX_RANK];
   if (!k->anchor) {
     kernel_store_result(k, result, index, x);
     return;
@@ -162,8 +194,12 @@ void kernel_store(Kernel *k, int result, Value *const *index, Value *x) {
   const Node *end = block_terminator(k->inside);
   const Value *given = k->anchor->out[result];
   know(k, given, index, x);
-  for (int i = 0; i < end->n_in; i++)
-    if (depends(k, node_in(end, i), given)) kernel_store_result(k, i, index, kernel_pull(k, node_in(end, i), index));
+  for (int i = 0; i < end->n_in; i++) {
+    if (!depends(k, node_in(end, i), given)) continue;
+    if (!k->flat) place_in(k, node_in(end, i), given, index, place);
+    Value *const *to = k->flat ? index : place;
+    kernel_store_result(k, i, to, kernel_pull(k, node_in(end, i), to));
+  }
 }
 
 /* ---- vectors ---- */
@@ -177,9 +213,15 @@ static bool can_vectorise_operand(const Kernel *k, const Value *v, Dim last) {
   return kernel_one_number(v, &bytes) || t->rank == 0 || t->dim[t->rank - 1] == last || dim_is(t->dim[t->rank - 1], 1);
 }
 
+/* Vectors run along the last axis: it must stay the last. */
+static bool keeps_last_axis(const Node *n) {
+  int rank = n->out[0]->type->rank;
+  return rank > 0 && node_ints(n, transpose, perm).n == rank && node_ints(n, transpose, perm).at[rank - 1] == rank - 1;
+}
+
 static bool can_vectorise_node(const Kernel *k, const Node *n, Dim last) {
   bool arithmetic = k->elements->on_vectors(n->op);
-  if (!arithmetic && n->op != OP_expand) return false;
+  if (!arithmetic && n->op != OP_expand && !(n->op == OP_transpose && keeps_last_axis(n))) return false;
   for (int i = 0; i < n->n_in && (arithmetic || i < 1); i++)
     if (!can_vectorise_operand(k, node_in(n, i), last)) return false;
   return can_vectorise_operand(k, n->out[0], last);

@@ -70,6 +70,14 @@ void kernel_store(Kernel *k, int result, Value *const *index, Value *x);
 Value *kernel_operand(Kernel *k, const Value *v);
 Value *kernel_operand_part(Kernel *k, const Value *v, int part);
 
+/* Where the elements of an operand are: its memory, and how many elements apart neighbours along an axis lie. What the region
+ * makes of an operand by a transpose has its memory. */
+typedef struct Strides {
+  Value *memory;
+  Dim step[MAX_RANK];
+} Strides;
+Strides kernel_strides(Kernel *k, const Value *v);
+
 /* For the pass. Is it computed in the kernel's region? Is it a constant of one number? Its parameter, or NULL; and an element
  * of a result on its way to memory. */
 bool kernel_computes(const Kernel *k, const Value *v);

@@ -303,9 +303,9 @@ static Func *same_kernel(Lowering *l, Func *f) {
 }
 
 static const char *kernel_name(Module *m, const Node *n) {
-  const char *op = op_name(n->op);
-  if (n->op == OP_fused) op = op_name(block_terminator(n->region[0])->prev->op);
-  return module_free_name(m, arena_printf(m->arena, "kernel.%s", op));
+  const Node *last = n->op == OP_fused ? block_terminator(n->region[0])->prev : n;
+  if (n->op == OP_fused && last->op == OP_transpose && anchor_of(n->region[0])) last = anchor_of(n->region[0]);
+  return module_free_name(m, arena_printf(m->arena, "kernel.%s", op_name(last->op)));
 }
 
 static void launch(Lowering *l, Kernel *k, Node *n, Func *f) {

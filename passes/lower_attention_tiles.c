@@ -34,6 +34,7 @@ typedef struct Tiles {
   Value *b, *g, *first, *count; /* sequence, head of keys, the workgroup's first row, and how many it has */
   Value *keys;                  /* t */
   Value *k, *v, *k_base, *v_base; /* memory of keys and values, and where this head's begin */
+  Value *k_step, *v_step;         /* how far apart they lie */
   Value *queries; /* memory: [d, pad], or of few rows [rows, d] */
   Value *scores;  /* memory: [KEYS, pad], or of few rows [rows, KEYS] */
   Value *staged;  /* memory: [KEY_TILE, d]: keys that are not f32; or NULL */
@@ -147,7 +148,7 @@ static Value *finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Val
 /* Where the row of a key begins; behind the last key it is the last's. */
 static Value *key_row(Kernel *k, const Tiles *t, Value *key) {
   key = kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
-  return add(k, t->k_base, times(k, key, t->d));
+  return add(k, t->k_base, kb_mul(&k->b, key, t->k_step));
 }
 
 /* Few rows wait for memory: it is asked for ahead of time. */
@@ -284,7 +285,7 @@ static void multiply_square(Kernel *k, const Tiles *t, Value *from, Value *at, V
   for (int64_t i = 0; i < n * n * both * bytes; i += LINE)
     ask_ahead(k, t->k, add(k, from, times(k, at, n)), (KEYS_AHEAD + i) / bytes);
   for (int i = 0; i < n; i++) {
-    Value *row = add(k, place, num(k, i * t->d));
+    Value *row = add(k, place, kb_mul(&k->b, num(k, i), t->k_step));
     v[i] = both == 2 ? build(&k->b, OP_load, 1, INS(t->k, row), ATTRS(at_i(load, lanes, n), at_i(load, as, DT_u32)))
                      : kb_cast(&k->b, load(k, t, t->k, row), DT_f32);
   }
@@ -320,7 +321,7 @@ static void multiply_keys_with_few(Kernel *k, const Tiles *t, Value *key, bool w
   KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), step, rows, next);
   node_attr(f.node, attr_slot(for, unroll))->i = 1;
   memcpy(next, f.carried, (size_t)rows * sizeof *next);
-  if (whole) multiply_square(k, t, add(k, t->k_base, times(k, key, t->d)), f.i, next);
+  if (whole) multiply_square(k, t, add(k, t->k_base, kb_mul(&k->b, key, t->k_step)), f.i, next);
   else multiply_gathered(k, t, key, f.i, next);
   kb_for_end(&k->b, &f, rows, next);
   memcpy(sum, f.out, (size_t)rows * sizeof *sum);
@@ -479,7 +480,7 @@ static void mix_tile(Kernel *k, const Tiles *t, Value *block, Value *from, Value
   Value *start[MAX_VECTORS], *next[MAX_VECTORS], *v[MAX_VECTORS];
   for (int i = 0; i < n; i++) start[i] = kb_splat(&k->b, real(k, 0), p->lanes);
   KernelFor f = kb_for(&k->b, from, to, n, start);
-  Value *at = add(k, add(k, t->v_base, times(k, add(k, block, f.i), t->e)), column);
+  Value *at = add(k, add(k, t->v_base, kb_mul(&k->b, add(k, block, f.i), t->v_step)), column);
   int64_t bytes = dtype_bits(t->v->type->dtype) / 8, begin;
   bool first = t->few && kb_known(column, &begin) && begin == 0; /* for all columns at once: in the order of memory */
   for (int64_t i = 0; first && i < t->e * bytes; i += LINE) ask_ahead(k, t->v, at, (VALUES_AHEAD + i) / bytes);
@@ -780,6 +781,14 @@ static void take_memory(Kernel *k, Tiles *t) {
   if (t->parts) t->total = new_sums(k, t, true);
 }
 
+/* The memory of keys or values: where the head's begin in it, and how far apart they lie. */
+static Value *place_head(Kernel *k, const Tiles *t, const Value *v, Value **base, Value **step) {
+  Strides s = kernel_strides(k, v);
+  *base = add(k, kb_mul(&k->b, t->b, kernel_size(k, s.step[0])), kb_mul(&k->b, t->g, kernel_size(k, s.step[1])));
+  *step = kernel_size(k, s.step[2]);
+  return s.memory;
+}
+
 static void place_group(Kernel *k, Tiles *t) {
   Type q = node_in(t->node, 0)->type, key = node_in(t->node, 1)->type;
   DimPool *p = k->module->dims;
@@ -790,10 +799,8 @@ static void place_group(Kernel *k, Tiles *t) {
   t->count = kb_min(&k->b, kb_sub(&k->b, kernel_size(k, rows), t->first), num(k, t->rows));
   if (dim_is_const(rows) && rows->constant % t->rows == 0) t->count = num(k, t->rows);
   t->keys = kernel_size(k, key->dim[2]);
-  Value *head = add(k, times(k, t->b, key->dim[1]->constant), t->g);
-  Value *before = kb_mul(&k->b, head, t->keys);
-  t->k_base = times(k, before, t->d);
-  t->v_base = times(k, before, t->e);
+  t->k = place_head(k, t, node_in(t->node, 1), &t->k_base, &t->k_step);
+  t->v = place_head(k, t, node_in(t->node, 2), &t->v_base, &t->v_step);
   k->grid[0] = dim_ceildiv(p, rows, dim_const(p, t->rows));
   k->grid[1] = key->dim[1];
   k->grid[2] = q->dim[0];
@@ -809,8 +816,6 @@ bool lower_attention_tiles(Kernel *k, const Node *n) {
   t.share = q->dim[1]->constant / key->dim[1]->constant;
   find_bounds(&t);
   if (!choose_rows(&t, q->dim[2], KERNEL_MEMORY)) return false;
-  t.k = kernel_operand(k, node_in(n, 1));
-  t.v = kernel_operand(k, node_in(n, 2));
   take_memory(k, &t);
   place_group(k, &t);
   t.scale = attention_scale(k, n, DT_f32);

@@ -125,12 +125,36 @@ static bool keeps_places(const Node *n) {
   return true;
 }
 
-/* c, where v is it as numbers: cast(where(c, 1, 0)), cast(c). */
-static const Value *as_bool(const Node *n) {
-  const Value *v = node_in(n, 0);
-  const Node *choice = match_op(v, OP_where);
-  if (v->type->dtype == DT_bool) return v;
-  return choice && match_is(node_in(choice, 1), 1) && match_is(node_in(choice, 2), 0) ? node_in(choice, 0) : NULL;
+static bool number_of(const Value *v, double *x) {
+  uint64_t bits;
+  if (match_float(v, x)) return true;
+  if (!match_bits(v, &bits)) return false;
+  return *x = (double)dtype_get_i(v->type->dtype, value_constant(v)->bytes, 0), true;
+}
+
+/* c, where v is one number where c holds, and another where it does not: a triangle cut out of ones, say. */
+static const Value *choice_of(const Value *v, double *yes, double *no) {
+  const Node *n = v->def;
+  for (int depth = DEEP; n && depth > 0 && (n->op == OP_expand || n->op == OP_reshape) && keeps_places(n); depth--) n = node_in(n, 0)->def;
+  if (!n || n->op != OP_where || !number_of(node_in(n, 1), yes) || !number_of(node_in(n, 2), no)) return NULL;
+  return node_in(n, 0);
+}
+
+/* The condition that a comparison of a choice with a number, or its cast to bool, stands for; NULL where there is none. */
+static const Value *condition_of(const Node *n, bool *negated) {
+  double yes, no, number;
+  for (int i = 0; n->op == OP_eq && i < 2; i++) {
+    const Value *c = number_of(node_in(n, i), &number) ? choice_of(node_in(n, 1 - i), &yes, &no) : NULL;
+    if (!c || (yes == number) == (no == number)) continue;
+    *negated ^= no == number;
+    return c;
+  }
+  if (n->op != OP_cast) return NULL;
+  if (node_in(n, 0)->type->dtype == DT_bool) return node_in(n, 0);
+  const Value *c = choice_of(node_in(n, 0), &yes, &no);
+  if (!c || (yes != 0) == (no != 0)) return NULL;
+  *negated ^= yes == 0;
+  return c;
 }
 
 static bool narrow(Module *m, const Value *v, bool negated, int depth, Band *band) {
@@ -149,7 +173,10 @@ static bool narrow(Module *m, const Value *v, bool negated, int depth, Band *ban
     return !negated && match_is(node_in(n, 1), 1) && match_is(node_in(n, 2), 0) && narrow(m, node_in(n, 0), negated, depth - 1, band);
   case OP_expand: case OP_reshape: case OP_unsqueeze: case OP_squeeze:
     return keeps_places(n) && narrow(m, node_in(n, 0), negated, depth - 1, band);
-  case OP_cast: return as_bool(n) && narrow(m, as_bool(n), negated, depth - 1, band);
+  case OP_cast: case OP_eq: {
+    const Value *c = condition_of(n, &negated);
+    return c && narrow(m, c, negated, depth - 1, band);
+  }
   default: return false;
   }
 }
