@@ -17,6 +17,7 @@ typedef struct Shape {
   Dtype dtype;
   int64_t b, g, share, s, t, d, e;
   bool causal, lengths, offsets, sinks, symbolic, follow, odd;
+  bool moved; /* heads lie within rows, as projections write them: transposes are around the attention */
   int64_t window, ahead, past;
   double softcap, scale;
   Bias bias;
@@ -68,6 +69,7 @@ static Shape random_shape(Random *r) {
   s.bias_rank = random_below(r, 5);
   for (int i = 0; i < 4; i++) s.whole[i] = random_chance(r, 60);
   s.odd = random_chance(r, 25);
+  s.moved = random_chance(r, 40);
   return s;
 }
 
@@ -96,6 +98,20 @@ static Tensor *without_first(const Trial *t, Tensor *x) {
   return less;
 }
 
+/* [b, h, s, d] as [b, s, h, d]. */
+static Tensor *moved(Tensor *x) {
+  int64_t dim[4] = {x->dim[0], x->dim[2], x->dim[1], x->dim[3]}, row = x->dim[3] * dtype_bits(x->dtype) / 8;
+  Tensor *y = tensor_new(NULL, x->dtype, 4, dim);
+  for (int64_t i = 0; i < dim[0] * dim[1] * dim[2]; i++) {
+    int64_t h = i % dim[2], s = i / dim[2] % dim[1], b = i / dim[2] / dim[1];
+    memcpy((char *)y->data + i * row, (char *)x->data + ((b * dim[2] + h) * dim[1] + s) * row, (size_t)row);
+  }
+  tensor_release(x);
+  return y;
+}
+
+static Value *move(Builder *b, Value *v) { return build_transpose(b, v, 4, (int64_t[]){0, 2, 1, 3}); }
+
 static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
   Dim own[4];
   t->in[t->n_in++] = x;
@@ -103,11 +119,12 @@ static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
   return block_add_arg(t->f->body, type_tensor(t->m->types, x->dtype, x->rank, own), arena_printf(t->m->arena, "x%d", t->n_in));
 }
 
-static Value *floats(Trial *t, Random *r, Dtype type, const int64_t size[4], Dim middle, bool queries) {
+static Value *floats(Trial *t, Builder *b, Random *r, Dtype type, const int64_t size[4], Dim middle, bool queries) {
   Tensor *x = tensor_new(NULL, type, 4, size);
   fill(r, x);
   if (!queries && t->s.odd) spoil(r, x);
   if (queries) x = without_first(t, x);
+  if (t->s.moved) return move(b, argument(t, moved(x), (Dim[]){NULL, middle, NULL, NULL}));
   return argument(t, x, (Dim[]){NULL, NULL, middle, NULL});
 }
 
@@ -163,7 +180,8 @@ static void make(Trial *t, Arena *a) {
   Dim keys = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "keys", 2048)) : NULL;
   int64_t qs[] = {s.b, s.g * s.share, s.s, s.d}, ks[] = {s.b, s.g, s.t, s.d}, vs[] = {s.b, s.g, s.t, s.e}, heads = qs[1];
   Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
-  Value *in[7] = {floats(t, &r, s.dtype, qs, rows, true), floats(t, &r, s.dtype, ks, keys, false), floats(t, &r, s.dtype, vs, keys, false)};
+  Value *q = floats(t, &b, &r, s.dtype, qs, rows, true), *k = floats(t, &b, &r, s.dtype, ks, keys, false);
+  Value *in[7] = {q, k, floats(t, &b, &r, s.dtype, vs, keys, false)};
   if (s.bias) in[3] = bias(t, &r, rows, keys);
   if (s.lengths) in[4] = integers(t, &r, s.t, 0);
   uint64_t after_lengths = r.state;
@@ -179,6 +197,7 @@ static void make(Trial *t, Arena *a) {
                    ATTRS(at_i(attention, causal, s.causal), at_f(attention, scale, s.scale), at_f(attention, softcap, s.softcap),
                          at_i(attention, window, s.window), at_i(attention, ahead, s.ahead)));
   if (s.follow) y = build_unary(&b, OP_neg, y);
+  if (s.moved) y = move(&b, y);
   build(&b, OP_return, 0, INS(y), NO_ATTRS);
   if (y) func_set_results(t->f, 1, &y->type, NULL);
 }
@@ -190,7 +209,7 @@ static bool complain(const Trial *t, const char *why) {
   printf("FAIL seed %" PRIu64 " (%s, b %" PRId64 ", g %" PRId64 " of %" PRId64 ", s %" PRId64 " less %" PRId64 ", t %" PRId64 ", d %" PRId64
          ", e %" PRId64 "%s%s%s%s%s, window %" PRId64 ", ahead %" PRId64 ", cap %g, bias %d of rank %d %d%d%d%d): %s\n",
          t->seed, dtype_name(s->dtype), s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
-         s->lengths ? ", lengths" : "", s->offsets ? ", offsets" : "", s->sinks ? ", sinks" : "", s->symbolic ? ", symbolic" : "",
+         s->lengths ? ", lengths" : "", s->offsets ? ", offsets" : "", s->sinks ? ", sinks" : "", s->symbolic ? ", symbolic" : s->moved ? ", moved" : "",
          s->window, s->ahead, s->softcap, (int)s->bias, s->bias_rank, s->whole[0], s->whole[1], s->whole[2], s->whole[3], why);
   return false;
 }
@@ -201,6 +220,7 @@ static bool run(Trial *t, Via via, Tensor **out) {
   bool good = diag_errors(t->m->diag) == 0 && verify_module(t->m);
   Program *p = good ? via_prepare(via, t->m) : NULL;
   good = p && via_run(p, t->f, t->in, out);
+  if (good && t->s.moved) *out = moved(*out);
   if (!good) complain(t, diag_first(t->m->diag));
   if (p) via_free(p);
   for (int i = 0; i < t->n_in; i++) tensor_release(t->in[i]);
