@@ -182,7 +182,7 @@ static bool set_number(lrt_session *s, const lrt_step *step) {
   int64_t bytes;
   uint8_t *to = s->value[step->args[0]];
   if (!session_size(s, step->args[1], &bytes)) return false;
-  for (int64_t i = 0; i < bytes; i++) to[i] = i < 8 ? (uint8_t)((uint64_t)step->at >> 8 * i) : 0;
+  for (int64_t i = 0; i < bytes; i++) to[i] = (uint8_t)(i < 8 ? (uint64_t)step->at >> 8 * i : 0);
   return true;
 }
 
