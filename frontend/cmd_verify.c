@@ -93,7 +93,7 @@ static bool compile(Verify *v) {
 /* ---- comparing ---- */
 
 static void compare(Verify *v, const char *name, const Tensor *got, const Tensor *want) {
-  double tol = tolerance_of(want->dtype);
+  double tol = tolerance_of(want->dtype, v->compiled_func->numerics);
   Comparison c = compare_scaled(got, want, tol);
   v->n_compared++;
   v->n_bad += !c.good;
@@ -218,6 +218,6 @@ int command_verify(Driver *d) {
   if (v.reference) module_close(v.reference);
   if (!good) return EXIT_INPUT;
   if (v.n_bad) return diag_error(d->diag, (Loc){.file = d->options.positional.at[0]}, "%d of %d differ, first %s", v.n_bad, v.n_compared, v.first), EXIT_INPUT;
-  printf("%d of %d agree with the reference\n", v.n_compared, v.n_compared);
+  printf("%d of %d agree with the reference, numerics %s\n", v.n_compared, v.n_compared, numerics_name(v.compiled_func->numerics));
   return EXIT_OK;
 }

@@ -28,9 +28,10 @@ static Rule rule_of(Dtype t) {
   return (Rule){0, 0};
 }
 
-double tolerance_of(Dtype t) {
+double tolerance_of(Dtype t, Numerics n) {
+  double rounded = n == NUMERICS_fast && dtype_is_float(t) && t != DT_bf16 ? tolerance_of(DT_bf16, n) : 0;
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (table[i].dtype == t) return table[i].scaled;
+    if (table[i].dtype == t) return fmax(table[i].scaled, rounded);
   return 0;
 }
 

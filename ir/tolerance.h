@@ -14,8 +14,9 @@ typedef struct Comparison {
   double cosine;   /* of all finite elements */
 } Comparison;
 
-/* How far a compiled result of the type may be from the reference, as compare_scaled() counts: 0 is exact. */
-double tolerance_of(Dtype t);
+/* How far a compiled result of the type may be from the reference, as compare_scaled() counts: 0 is exact. Where operands
+ * are rounded to bf16 (NUMERICS_fast), all floats are as far off as those. */
+double tolerance_of(Dtype t, Numerics n);
 
 /* ONNX's rule: |a-b| <= atol + rtol*|b| for each element, by one table of both for the types. */
 Comparison compare_onnx(const Tensor *got, const Tensor *want);

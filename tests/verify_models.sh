@@ -29,6 +29,9 @@ for dir in "$@"; do
   grep -qE '^[^ ]+ .*(max error|equal)' "$work/out" || fail "$dir: no node is named"
 done
 
+expect 0 "numerics fast"            tests/models/gpt2_torchscript --random 1 --each --numerics fast
+expect 2 "it is exact or fast"      tests/models/gpt2_torchscript --random 1 --numerics none
+
 # Both sides of the last difference are rounding alone, which is another one in compiled code.
 cat >"$work/noise.ir" <<'IR'
 lathe 1
