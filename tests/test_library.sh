@@ -54,6 +54,10 @@ fi
   ./odd || fail "odd names"
 cc -std=c17 -Wall -Wextra -I . "$root/tests/library/scarce.c" libdecoder.a -pthread -o scarce && ./scarce decoder.weights || fail "scarcity"
 
+# states stay in their session
+"$lathe" build "$root/tests/library/kept.ir" --emit obj -o kept.o -q &&
+  cc $strict -Wall -Wextra -I . "$root/tests/library/kept.c" kept.o -pthread -o kept && ./kept || fail "states"
+
 # the header is C99 and C++
 echo '#include "decoder.h"' >only.c
 cc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only only.c || fail "decoder.h is not C99"
