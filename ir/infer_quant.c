@@ -68,7 +68,8 @@ bool infer_dequantize(Infer *c) {
   Dtype to = node_dtype(c->node, dequantize, to);
   if (x->encoded || x->dtype == DT_bool) return infer_error(c, "cannot dequantize %s", type_text(c->module->arena, x));
   if (!check_scale(c, node_int(c->node, dequantize, axis), node_int(c->node, dequantize, block))) return false;
-  if (!check_zero(c, 1, 2, x->dtype)) return false;
+  bool float_zero = infer_in(c, 2) && dtype_is_float(c->in[2]->dtype) && dtype_bits(c->in[2]->dtype) >= 16;
+  if (!check_zero(c, 1, 2, float_zero ? DT_none : x->dtype)) return false;
   if (to == DT_none) to = c->in[1]->dtype;
   if (!dtype_is_float(to)) return infer_error(c, "cannot dequantize to %s", dtype_name(to));
   c->out[0] = type_with_dtype(c->module->types, x, to);

@@ -130,6 +130,51 @@ awk 'BEGIN { n = 300; printf "lathe 1\nfunc @main("; for (i = 0; i < n; i++) pri
 expect 0 "" "$lathe" build many.ir $small -o many -q
 expect 0 "y: f32" ./many --random 1
 
+# sizes that only the data tells, a loop that grows what it carries, a branch
+cat >told.ir <<'END'
+lathe 1
+func @main<n, k?, c?, m?, t?, r?>(%x: f32[n], %turns: i64[], %long: bool[]) -> (found: i64[1,k], grown: f32[m], all: f32[t,n], one: f32[r]) {
+  %found = nonzero %x : i64[1,k]
+  %grown, %all = loop %turns, _, %x (%i: i64[], %go: bool[], %y: f32[c]) {
+    %z = concat %y, %x axis=0 : f32[c+n]
+    %w = add %x, %x : f32[n]
+    yield %go, %z, %w
+  } : f32[m], f32[t,n]
+  %one = if %long {
+    yield %grown
+  } {
+    yield %x
+  } : f32[r]
+  return %found, %grown, %all, %one
+}
+END
+expect 0 "" "$lathe" build told.ir $small -o told -q
+cat >given.ir <<'END'
+lathe 1
+func @main() -> (turns: i64[], long: bool[]) {
+  %turns = const 3 : i64[]
+  %long = const true : bool[]
+  return %turns, %long
+}
+END
+expect 0 "" "$lathe" eval given.ir --out-dir given
+expect 0 "one: f32[20]" ./told --in turns=given/turns.npy --in long=given/long.npy --random 1 -d n=5
+expect 0 "all: f32[3,5]" ./told --in turns=given/turns.npy --in long=given/long.npy --random 1 -d n=5 --repeat 3
+for t in 1 3; do ./told --in turns=given/turns.npy --in long=given/long.npy --random 1 -d n=3000 -o "told$t" -t $t || fail "told with $t threads"; done
+diff -r told1 told3 >/dev/null || fail "threads change what a loop computes"
+
+# sizes that do not fit each other
+cat >differ.ir <<'END'
+lathe 1
+func @main<n, m, k?>(%x: f32[n], %y: f32[m]) -> (z: f32[k]) {
+  %z = add %x, %y : f32[k]
+  return %z
+}
+END
+expect 0 "" "$lathe" build differ.ir $small -o differ -q
+expect 0 "z: f32[3]" ./differ --random 1 -d n=3 -d m=1
+expect 1 "must be equal are 3 and 2" ./differ --random 1 -d n=2 -d m=3
+
 # other things to write; a library needs nothing but the C library (test_library.sh runs some)
 expect 0 "best.o, best.h" "$lathe" build "$example/../library/best.ir" -o best.o --emit obj
 echo 'int main(void) { return 0; }' | cc -xc - -xnone best.o -pthread -o linked || fail "a library that does not link"
