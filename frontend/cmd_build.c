@@ -46,11 +46,11 @@ static bool choose_emit(Build *b) {
   const char *word = option_value(&b->driver->options, "emit");
   for (b->emit = EMIT_exe; word && b->emit < EMIT_count; b->emit++)
     if (strcmp(emits[b->emit], word) == 0) return true;
-  return !word || diag_error(b->driver->diag, (Loc){0}, "--emit %s: it is one of exe, obj, lib, asm, llvm, ir", word);
+  return !word || diag_misuse(b->driver->diag, "--emit %s: it is one of exe, obj, lib, asm, llvm, ir", word);
 }
 
 static bool no_such_target(Build *b, const char *word) {
-  diag_error(b->driver->diag, (Loc){0}, "--target %s: there is no such target", word);
+  diag_misuse(b->driver->diag, "--target %s: there is no such target", word);
   char *all = "";
   for (int i = 0; i < system_count(); i++) all = arena_printf(b->driver->arena, "%s%s%s", all, i ? ", " : "", system_at(i)->name);
   return diag_hint(b->driver->diag, "the targets are %s; `lathe targets` explains them", all);
@@ -67,7 +67,7 @@ static bool choose_system(Build *b) {
 }
 
 static bool no_such_level(Build *b, const char *word) {
-  diag_error(b->driver->diag, (Loc){0}, "--cpu %s: %s has no such level", word, b->system->name);
+  diag_misuse(b->driver->diag, "--cpu %s: %s has no such level", word, b->system->name);
   char *all = "";
   for (int i = 0; i < target_count(); i++)
     if (target_at(i)->system == b->system) all = arena_printf(b->driver->arena, "%s%s%s", all, *all ? ", " : "", target_at(i)->name);
@@ -77,7 +77,7 @@ static bool no_such_level(Build *b, const char *word) {
 static bool add_level(Build *b, const char *word) {
   const Target *t = strcmp(word, "native") == 0 ? jit_host_target() : target_find(word);
   if (!t || t->system != b->system) return no_such_level(b, word);
-  if (b->n_levels == MAX_LEVELS) return diag_error(b->driver->diag, (Loc){0}, "--cpu: more than %d levels", MAX_LEVELS);
+  if (b->n_levels == MAX_LEVELS) return diag_misuse(b->driver->diag, "--cpu: more than %d levels", MAX_LEVELS);
   b->level[b->n_levels++] = t;
   return true;
 }
@@ -132,23 +132,23 @@ static void split_output(Build *b) {
 
 static bool choose_output(Build *b) {
   b->out = option_value(&b->driver->options, "output");
-  if (!b->out) return diag_error(b->driver->diag, (Loc){0}, "`lathe build` needs -o FILE: where to write");
+  if (!b->out) return diag_misuse(b->driver->diag, "`lathe build` needs -o FILE: where to write");
   split_output(b);
-  return *b->base || diag_error(b->driver->diag, (Loc){0}, "-o %s: this names no file", b->out);
+  return *b->base || diag_misuse(b->driver->diag, "-o %s: this names no file", b->out);
 }
 
 static bool check_library(const Build *b) {
   size_t size;
   return !is_library(b) || hosted_bitcode(b->level[0], &size) ||
-         diag_error(b->driver->diag, (Loc){0}, "--emit %s: %s has no C programs to link it into", emits[b->emit], b->system->name);
+         diag_misuse(b->driver->diag, "--emit %s: %s has no C programs to link it into", emits[b->emit], b->system->name);
 }
 
 static bool choose_weights(Build *b) {
   const char *where = option_value(&b->driver->options, "weights");
   b->separate = is_library(b) || (where && strcmp(where, "separate") == 0);
   if (!where || strcmp(where, "separate") == 0) return true;
-  if (strcmp(where, "inside") != 0) return diag_error(b->driver->diag, (Loc){0}, "--weights %s: it is inside or separate", where);
-  return !is_library(b) || diag_error(b->driver->diag, (Loc){0}, "--weights inside: a library's weights lie beside it");
+  if (strcmp(where, "inside") != 0) return diag_misuse(b->driver->diag, "--weights %s: it is inside or separate", where);
+  return !is_library(b) || diag_misuse(b->driver->diag, "--weights inside: a library's weights lie beside it");
 }
 
 static bool choose_jobs(Build *b) {
@@ -158,7 +158,7 @@ static bool choose_jobs(Build *b) {
   if (word) n = strtol(word, &end, 10);
   b->jobs = (int)(n > 0 && n < 1 << 10 ? n : 1);
   if (!word || (n > 0 && end != word && !*end)) return true;
-  return diag_error(b->driver->diag, (Loc){0}, "-j %s: it takes a number of threads", word);
+  return diag_misuse(b->driver->diag, "-j %s: it takes a number of threads", word);
 }
 
 static const char *beside(const Build *b, const char *start, const char *name, const char *ending) {

@@ -31,7 +31,7 @@ typedef struct Verify {
   const Target *level;
   int n_levels;
   const Target *levels[MOST_LEVELS];
-  bool each;
+  bool each, exhausted; /* exhausted: what failed did so for want of memory */
   StrMap last, given; /* by name: the Node of the reference, the Given of the compiled */
   VEC(Given *) all_given;
   int n_compared, n_bad;
@@ -158,6 +158,7 @@ static bool run_compiled(Verify *v, EvalOptions o, Run *r) {
   Evaluator *e = eval_new(v->compiled, o);
   Func *f = level_func(v->compiled_func, v->level);
   bool good = inputs_bind(v->driver, v->compiled, e) && eval_func(e, f, f->body->n_args, r->arg, r->got);
+  v->exhausted |= eval_exhausted(e);
   eval_free(e);
   return good;
 }
@@ -168,6 +169,7 @@ static bool run_reference(Verify *v, EvalOptions o, Run *r) {
   Evaluator *e = eval_new(v->reference, o);
   const Func *f = v->reference_func;
   bool good = inputs_bind(v->driver, v->reference, e) && eval_func(e, v->reference_func, f->body->n_args, r->arg, r->want);
+  v->exhausted |= eval_exhausted(e);
   eval_free(e);
   return good;
 }
@@ -204,6 +206,7 @@ static bool verify(Verify *v, EvalOptions o) {
     good = verify_level(v, o, &r);
   }
   for (int i = 0; i < f->body->n_args; i++) tensor_release(r.arg[i]);
+  v->exhausted |= eval_exhausted(e);
   eval_free(e);
   return good;
 }
@@ -216,7 +219,7 @@ int command_verify(Driver *d) {
   native_free(v.native);
   if (v.compiled) module_close(v.compiled);
   if (v.reference) module_close(v.reference);
-  if (!good) return EXIT_INPUT;
+  if (!good) return v.exhausted ? EXIT_RESOURCE : EXIT_INPUT;
   if (v.n_bad) return diag_error(d->diag, (Loc){.file = d->options.positional.at[0]}, "%d of %d differ, first %s", v.n_bad, v.n_compared, v.first), EXIT_INPUT;
   printf("%d of %d agree with the reference, numerics %s\n", v.n_compared, v.n_compared, numerics_name(v.compiled_func->numerics));
   return EXIT_OK;
