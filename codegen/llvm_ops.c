@@ -84,8 +84,21 @@ static LLVMValueRef emit_abs(Emitter *e, const Node *n) {
   return llvm_intrinsic(e, "llvm.abs", type_of(IN(0)), 2, (LLVMValueRef[]){IN(0), wraps});
 }
 
+/* By comparing: of equal numbers, zeros of two signs, the signs are joined; what does not compare gives a NaN. LLVM 19 fails on
+ * ARM's f64 otherwise. */
+static LLVMValueRef extreme_by_comparing(Emitter *e, bool larger, LLVMValueRef x, LLVMValueRef y) {
+  LLVMTypeRef t = type_of(x), bits = like(x, LLVMInt64TypeInContext(e->context));
+  LLVMValueRef a = LLVMBuildBitCast(e->b, x, bits, ""), b = LLVMBuildBitCast(e->b, y, bits, "");
+  LLVMValueRef joined = larger ? LLVMBuildAnd(e->b, a, b, "") : LLVMBuildOr(e->b, a, b, "");
+  LLVMValueRef same = choose(e, LLVMBuildFCmp(e->b, LLVMRealOEQ, x, y, ""), LLVMBuildBitCast(e->b, joined, t, ""),
+                             LLVMBuildFAdd(e->b, x, y, ""));
+  LLVMValueRef other = choose(e, LLVMBuildFCmp(e->b, larger ? LLVMRealOLT : LLVMRealOGT, x, y, ""), y, same);
+  return choose(e, LLVMBuildFCmp(e->b, larger ? LLVMRealOGT : LLVMRealOLT, x, y, ""), x, other);
+}
+
 /* Neither is a plain minimum where an operand is NaN: LLVM's `minimum` gives that. */
 static LLVMValueRef extreme(Emitter *e, Dtype t, bool larger, LLVMValueRef x, LLVMValueRef y) {
+  if (t == DT_f64 && !target_has(e->target, FEATURE_extremes)) return extreme_by_comparing(e, larger, x, y);
   if (dtype_is_float(t)) return call2(e, larger ? "llvm.maximum" : "llvm.minimum", x, y);
   bool is_signed = dtype_is_signed(t);
   return call2(e, larger ? (is_signed ? "llvm.smax" : "llvm.umax") : (is_signed ? "llvm.smin" : "llvm.umin"), x, y);

@@ -18,13 +18,13 @@ static const System systems[] = {
   [WASM32]  = {"wasm32", "browsers, Node, WASI engines", "wasm32-unknown-unknown", "", FILE_WASM, 64 << 10, false, (int64_t)2 << 30},
 };
 
-#define V2 FEATURE_round
+#define V2 (FEATURE_round | FEATURE_extremes)
 #define V3 (V2 | FEATURE_avx2 | FEATURE_fma | FEATURE_f16)
 #define V4 (V3 | FEATURE_avx512f | FEATURE_avx512vl)
 #define CPU(system_index) .kind = TARGET_CPU, .system = &systems[system_index], .workgroup_memory = 256 << 10, .workgroup = 1, \
   .level1 = 32 << 10
 #define X86_64 CPU(X86), .index_bits = 64
-#define A64 (FEATURE_round | FEATURE_fma | FEATURE_f16)
+#define A64 (FEATURE_round | FEATURE_extremes | FEATURE_fma | FEATURE_f16)
 #define AARCH64_ CPU(AARCH64), .index_bits = 64, .vector_bytes = 16, .vector_registers = 32, .level2 = 512 << 10
 #define ARMV7_ CPU(ARMV7), .index_bits = 32, .vector_bytes = 16, .vector_registers = 16, .level2 = 256 << 10
 #define RISCV64_ CPU(RISCV64), .index_bits = 64, .vector_bytes = 16, .vector_registers = 32, .level2 = 512 << 10
@@ -65,14 +65,14 @@ static const Target targets[] = {
    .cpu = "generic", .attributes = "+neon,+vfp4", .features = FEATURE_fma},
 
   {"riscv64gc",  RISCV64_, .about = "no vectors",
-   .cpu = "generic-rv64", .attributes = "+m,+a,+f,+d,+c", .features = FEATURE_fma | FEATURE_round, .usual = true},
+   .cpu = "generic-rv64", .attributes = "+m,+a,+f,+d,+c", .features = FEATURE_round | FEATURE_extremes | FEATURE_fma, .usual = true},
   {"riscv64gcv", RISCV64_, .about = "vectors (RVV 1.0) of 128 bits or more",
    .cpu = "generic-rv64", .attributes = "+m,+a,+f,+d,+c,+v",
-    .features = FEATURE_fma | FEATURE_round, .usual = true},
+    .features = FEATURE_round | FEATURE_extremes | FEATURE_fma, .usual = true},
 
   {"wasm32", WASM32_, .about = "128-bit SIMD",
    .cpu = "generic", .attributes = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint",
-    .features = FEATURE_round, .usual = true},
+    .features = FEATURE_round | FEATURE_extremes, .usual = true},
 
   /* What Vulkan 1.2 promises of every device; of buffers it promises four only, WebGPU finds eight everywhere. */
   {"vulkan-1.2",      VULKAN, .about = "any device"},

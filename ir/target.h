@@ -8,9 +8,9 @@
 typedef enum TargetKind { TARGET_CPU, TARGET_GPU } TargetKind;
 
 /* What a kernel can require by name, and what lowering and emission ask for. `round`: to whole numbers, by an instruction;
- * `f16`: converts it; `idot`: a GPU's dot product of four bytes each; the others are what processors' makers call them. */
+ * `extremes`: minima and maxima of f64, too; `f16`: converts it; `idot`: a GPU's dot product of four bytes each; the others are what processors' makers call them. */
 #define TARGET_FEATURES(F) \
-  F(round) F(fma) F(f16) F(avx2) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16) \
+  F(round) F(extremes) F(fma) F(f16) F(avx2) F(avx512f) F(avx512vl) F(avx512vnni) F(avx512bf16) \
   F(dotprod) F(i8mm) F(bf16) \
   F(idot)
 

@@ -459,10 +459,10 @@ static bool read_operands(const char *word, Operands *out) {
 }
 
 int main(int argc, char **argv) {
-  Way way = {VIA_COUNT, SIZED};
+  Way way = {VIA_NONE, SIZED};
   int count[3] = {0}, i = 3, at_least = 0;
   if (argc > 2 && strcmp(argv[1], "--via") == 0) way.via = via_find(argv[2]);
-  if (way.via == VIA_COUNT) return usage();
+  if (way.via == VIA_NONE) return usage();
   for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
     if (strcmp(argv[i], "--at-least") == 0)
       at_least = atoi(argv[i + 1]);

@@ -1,7 +1,9 @@
 /* onnx_conformance.c -- runs ONNX's test cases: folders of a model and data sets of its inputs and outputs.
  *
- * onnx_conformance [--via eval|lowered|native] [--list] [--only TEXT] [--at-least N] [DIR...]
+ * onnx_conformance [--via WAY] [--list] [--only TEXT] [--every N] [--at-least N] [DIR...]
  *
+ * WAY: eval, lowered, native, or a machine of via_program.c, on which each case runs as a program.
+ * --every: the first of each N cases, which are in the order of their names.
  * --at-least: fewer that pass are a failure, so that nothing that once worked is refused without notice.
  *
  * A DIR is such a folder, or holds such folders; without one, those of the corpus (LATHE_CORPUS). Cases run in a process
@@ -47,7 +49,7 @@ typedef struct Run {
   Via via;
   bool list;
   const char *only;
-  int at_least;
+  int at_least, every, seen;
 } Run;
 
 /* ---- finding cases ---- */
@@ -65,7 +67,7 @@ static int by_name(const struct dirent **a, const struct dirent **b) { return st
 
 static void add_case(Run *r, const char *folder) {
   const char *slash = strrchr(folder, '/'), *name = slash && slash[1] ? slash + 1 : folder;
-  if (r->only && !strstr(name, r->only)) return;
+  if ((r->only && !strstr(name, r->only)) || r->seen++ % r->every) return;
   vec_push(r->arena, &r->cases, ((Case){name, folder}));
 }
 
@@ -276,7 +278,7 @@ static int report(const Run *run) {
 }
 
 static int usage(void) {
-  fputs("usage: onnx_conformance [--via eval|lowered|native] [--list] [--only TEXT] [--at-least N] [DIR...]\n", stderr);
+  fputs("usage: onnx_conformance [--via WAY] [--list] [--only TEXT] [--every N] [--at-least N] [DIR...]\n", stderr);
   return EXIT_USAGE;
 }
 
@@ -297,7 +299,8 @@ static int options(Run *run, int argc, char **argv) {
     const char *value = ++i < argc ? argv[i] : "";
     if (strcmp(option, "--only") == 0) run->only = value;
     else if (strcmp(option, "--at-least") == 0) run->at_least = atoi(value);
-    else if (strcmp(option, "--via") != 0 || (run->via = via_find(value)) == VIA_COUNT) return -1;
+    else if (strcmp(option, "--every") == 0) run->every = atoi(value) > 0 ? atoi(value) : 1;
+    else if (strcmp(option, "--via") != 0 || (run->via = via_find(value)) == VIA_NONE) return -1;
   }
   return i;
 }
@@ -305,6 +308,10 @@ static int options(Run *run, int argc, char **argv) {
 static int start(Run *run, int argc, char **argv) {
   int first = options(run, argc, argv);
   if (first < 0) return usage();
+  if (via_missing(run->via)) {
+    printf("skipped: the package %s is not there\n", via_missing(run->via));
+    return SKIPPED_TEST;
+  }
   for (int i = first; i < argc; i++) {
     if (add_folder(run, argv[i])) continue;
     fprintf(stderr, "%s: %s\n", argv[i], strerror(errno));
@@ -318,7 +325,7 @@ static int start(Run *run, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-  Run run = {.arena = arena_new()};
+  Run run = {.arena = arena_new(), .via = VIA_EVAL, .every = 1};
   int status = start(&run, argc, argv);
   arena_free(run.arena);
   return status;

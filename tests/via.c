@@ -8,14 +8,20 @@
 #include "ir/fatal.h"
 #include "passes/pass.h"
 #include "runtime/session.h"
-
-static const char *const names[VIA_COUNT] = {"eval", "lowered", "native"};
+#include "via_program.h"
 
 Via via_find(const char *name) {
-  int i = 0;
-  while (i < VIA_COUNT && strcmp(names[i], name) != 0) i++;
-  return (Via)i;
+  static const char *const names[] = {[VIA_EVAL] = "eval", [VIA_LOWERED] = "lowered", [VIA_NATIVE] = "native"};
+  for (int i = VIA_EVAL; i < VIA_PROGRAM; i++)
+    if (strcmp(names[i], name) == 0) return (Via)i;
+  for (int i = 0; i < machine_count(); i++)
+    if (strcmp(machine_name(machine_at(i)), name) == 0) return (Via)(VIA_PROGRAM + i);
+  return VIA_NONE;
 }
+
+static const Machine *machine_of(Via via) { return via >= VIA_PROGRAM ? machine_at((int)via - VIA_PROGRAM) : NULL; }
+
+const char *via_missing(Via via) { return machine_of(via) ? machine_missing(machine_of(via)) : NULL; }
 
 /* ---- what has been lowered ---- */
 
@@ -44,6 +50,7 @@ struct Program {
   Jit *jit;
   const lrt_program *compiled;
   void *weights;
+  Built *built; /* VIA_PROGRAM */
 };
 
 static bool lower(Module *m, const Target *target) {
@@ -96,10 +103,19 @@ static bool compile(Program *p) {
   return true;
 }
 
+static bool bring_into_form(Program *p, Via via, const Target *level) {
+  switch (via) {
+  case VIA_EVAL: return true;
+  case VIA_LOWERED: return lower(p->module, NULL);
+  case VIA_NATIVE: return lower(p->module, level) && compile(p);
+  default: return (p->built = built_new(p->module, machine_of(via))) != NULL;
+  }
+}
+
 static Program *prepare(Via via, Module *m, const Target *level) {
   Program *p = ARENA_NEW(m->arena, Program);
   p->module = m;
-  if ((via == VIA_EVAL || lower(m, via == VIA_NATIVE ? level : NULL)) && (via != VIA_NATIVE || compile(p))) return p;
+  if (bring_into_form(p, via, level)) return p;
   via_free(p);
   return NULL;
 }
@@ -115,6 +131,7 @@ void via_free(Program *p) {
   if (p->jit) jit_free(p->jit);
   if (p->llvm) llvm_module_free(p->llvm);
   free(p->weights);
+  built_free(p->built);
 }
 
 /* ---- running ---- */
@@ -178,6 +195,7 @@ static bool run_compiled(const Program *p, Tensor *const *arg, Tensor **result) 
 
 bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result) {
   if (p->jit) return run_compiled(p, arg, result);
+  if (p->built) return built_run(p->built, f, arg, result);
   EvalOptions o = {.max_memory = (int64_t)1 << 32};
   Evaluator *e = eval_new(p->module, o);
   bool good = eval_func(e, f, f->body->n_args, arg, result);

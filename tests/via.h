@@ -4,10 +4,13 @@
 
 #include "ir/eval.h"
 
-typedef enum Via { VIA_EVAL, VIA_LOWERED, VIA_NATIVE, VIA_COUNT } Via;
+/* From VIA_PROGRAM on: as a program, on one of via_program.h's machines. */
+typedef enum Via { VIA_NONE, VIA_EVAL, VIA_LOWERED, VIA_NATIVE, VIA_PROGRAM } Via;
 
-/* VIA_COUNT if there is none of that name. */
+/* VIA_NONE if there is none of that name. */
 Via via_find(const char *name);
+/* What has to be installed for it, or NULL. */
+const char *via_missing(Via via);
 
 /* A module in the form that the way needs. */
 typedef struct Program Program;

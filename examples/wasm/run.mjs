@@ -1,0 +1,16 @@
+// run.mjs -- runs a program that was built for wasm32, under Node, with the command line that any program takes.
+//
+//   node run.mjs program.wasm --in x=x.npy --out-dir results
+//
+// The program sees the current folder and, by their full names, all others.
+import { readFile } from 'node:fs/promises';
+import { WASI } from 'node:wasi';
+
+const [file, ...args] = process.argv.slice(2);
+if (!file) {
+  console.error('usage: node run.mjs PROGRAM.wasm [OPTION...]');
+  process.exit(2);
+}
+const wasi = new WASI({ version: 'preview1', args: [file, ...args], preopens: { '.': '.', '/': '/' }, returnOnExit: true });
+const { instance } = await WebAssembly.instantiate(await readFile(file), wasi.getImportObject());
+process.exitCode = wasi.start(instance);
