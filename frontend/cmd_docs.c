@@ -4,6 +4,7 @@
 #include "frontend/lm.h"
 #include "frontend/onnx_op.h"
 #include "ir/fatal.h"
+#include "ir/target.h"
 #include "ir/out_file.h"
 #include "passes/pass.h"
 
@@ -115,13 +116,38 @@ static void write_support(FILE *out) {
   write_families(out);
 }
 
+/* "+neon,+dotprod" as "neon, dotprod" */
+static void put_attributes(const char *words, FILE *out) {
+  for (; *words; words++)
+    if (*words != '+') fputs(*words == ',' ? ", " : (char[]){*words, 0}, out);
+}
+
+static void write_targets(FILE *out) {
+  fputs("# Targets\n\n<!-- Written by `lathe docs` from ir/target.c. -->\n\nA program for a target carries kernels for some of its levels, those "
+        "with a star where `--cpu` names none, and takes\nthe best that the processor has. [Cross-compiling](cross-compiling.md) says how "
+        "to make and run them.\n", out);
+  for (int i = 0; i < system_count(); i++) {
+    const System *s = system_at(i);
+    fprintf(out, "\n## %s\n\n%s.", s->name, s->about);
+    if (s->most_weights < INT64_MAX) fprintf(out, " Programs have room for %d MB of weights.", (int)(s->most_weights >> 20));
+    fputs("\n\n| level | | processors | features | vectors |\n|---|---|---|---|---|\n", out);
+    for (int k = 0; k < target_count(); k++) {
+      const Target *t = target_at(k);
+      if (t->system != s) continue;
+      fprintf(out, "| `%s` | %s | %s | ", t->name, t->usual ? "*" : "", t->about);
+      put_attributes(t->attributes, out);
+      fprintf(out, " | %d of %d bits |\n", t->vector_registers, t->vector_bytes * 8);
+    }
+  }
+}
+
 static const struct {
   const char *name;
   void (*write)(FILE *);
 } pages[] = {
     {"ops.md", write_ops},         {"dtypes.md", write_dtypes},           {"passes.md", write_passes},
     {"support.md", write_support}, {"options.md", options_write_markdown}, {"lathe.1", options_write_man},
-    {"lathe.bash", options_write_completion},
+    {"lathe.bash", options_write_completion}, {"targets.md", write_targets},
 };
 
 int command_docs(Driver *d) {

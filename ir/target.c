@@ -15,7 +15,7 @@ static const System systems[] = {
   [ARMV7]   = {"armv7-linux", "32-bit ARM with NEON, hard floats", "armv7-unknown-linux-gnueabihf", "", FILE_ELF32, 64 << 10, false, (int64_t)3 << 29},
   [RISCV64] = {"riscv64-linux", "RISC-V boards", "riscv64-unknown-linux-gnu", "lp64d", FILE_ELF64, 64 << 10, false, INT64_MAX},
   /* 4 GiB of memory, less what engines refuse and the arena takes */
-  [WASM32]  = {"wasm32", "browsers, Node, WASI engines", "wasm32-unknown-unknown", "", FILE_WASM, 64 << 10, false, (int64_t)2 << 30},
+  [WASM32]  = {"wasm32", "Browsers, Node, WASI engines", "wasm32-unknown-unknown", "", FILE_WASM, 64 << 10, false, (int64_t)2 << 30},
 };
 
 #define V2 (FEATURE_round | FEATURE_extremes)

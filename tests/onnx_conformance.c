@@ -155,7 +155,7 @@ static void run_on(Program *p, Result *r, Arena *a, Module *m, const Names *inpu
     return;
   }
   if (!via_run(p, f, arg, result))
-    say(r, FAILED, diag_first(m->diag));
+    say(r, via_machine_failed(p) ? REFUSED : FAILED, diag_first(m->diag));
   else
     compare_results(r, a, f, result, outputs);
   release_all(f->n_results, result);

@@ -127,6 +127,8 @@ Program *via_prepare_level(Via via, Module *m, const Target *level) {
   return via == VIA_EVAL && !pass_run(m, &o) ? NULL : prepare(via, m, level);
 }
 
+bool via_machine_failed(const Program *p) { return p->built && built_machine_failed(p->built); }
+
 void via_free(Program *p) {
   if (p->jit) jit_free(p->jit);
   if (p->llvm) llvm_module_free(p->llvm);

@@ -22,6 +22,8 @@ Program *via_prepare(Via via, Module *m);
  * passes up to `narrow` leave it, which round where numerics are fast. */
 Program *via_prepare_level(Via via, Module *m, const Target *level);
 bool via_run(Program *p, Func *f, Tensor *const *arg, Tensor **result);
+/* Whether a run failed by an emulator's own fault. */
+bool via_machine_failed(const Program *p);
 void via_free(Program *p);
 
 #endif

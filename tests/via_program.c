@@ -59,6 +59,7 @@ struct Built {
   const Machine *machine;
   Module *module;
   char folder[64];
+  bool machine_failed;
 };
 
 static const char *path_in(const Built *b, const char *name) { return arena_printf(b->module->arena, "%s/%s", b->folder, name); }
@@ -132,6 +133,8 @@ static int run(const char *log, char **argv) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
 }
 
+bool built_machine_failed(const Built *b) { return b->machine_failed; }
+
 void built_free(Built *b) {
   if (b) run("/dev/null", (char *[]){"rm", "-rf", b->folder, NULL});
 }
@@ -149,7 +152,7 @@ static const char *input_name(const Built *b, const Func *f, int i) {
   return f->body->arg[i]->name ? f->body->arg[i]->name : arena_printf(b->module->arena, "input%d", i);
 }
 
-static bool run_threads(const Built *b, const Func *f, int threads) {
+static bool run_threads(Built *b, const Func *f, int threads) {
   Arena *a = b->module->arena;
   const char *log = path_in(b, "log");
   Words w = {0};
@@ -164,6 +167,7 @@ static bool run_threads(const Built *b, const Func *f, int threads) {
   add(&w, "--out-dir");
   add(&w, arena_printf(a, "%s/out%d", b->folder, threads));
   int status = run(log, w.word);
+  b->machine_failed = status > 256 && strstr(first_line(b, log), "Assertion `ctx->insn_start");
   return status == 0 || diag_error(b->module->diag, (Loc){0}, "the program ended with %d: %s", status, first_line(b, log));
 }
 

@@ -18,6 +18,8 @@ typedef struct Built Built;
 Built *built_new(Module *m, const Machine *on);
 /* Runs it with 1 and with 3 threads, which must agree to the last bit; false after a diag_error. */
 bool built_run(Built *b, Func *f, Tensor *const *arg, Tensor **result);
+/* Whether it was the emulator that failed, and not the program: qemu 7.2 does on vfcvt.rtz.x.f.v. */
+bool built_machine_failed(const Built *b);
 void built_free(Built *b);
 
 #endif
