@@ -93,11 +93,19 @@ static void sort_levels(Build *b) {
   b->n_levels = n;
 }
 
+/* What a program carries where nobody says: `fast` is made for dot products of bf16, where there are any. */
+static bool is_usual(const Build *b, const Target *t) {
+  const char *word = option_value(&b->driver->options, "numerics");
+  Numerics numerics = NUMERICS_exact;
+  if (t->system != b->system) return false;
+  return t->usual || (word && numerics_find(word, &numerics) && numerics == NUMERICS_fast && target_dots_pairs(t));
+}
+
 static bool choose_levels(Build *b) {
   const char *words = option_value(&b->driver->options, "cpu");
   bool good = choose_system(b);
   for (int i = 0; !words && good && i < target_count(); i++)
-    if (target_at(i)->system == b->system && target_at(i)->usual) b->level[b->n_levels++] = target_at(i);
+    if (is_usual(b, target_at(i))) b->level[b->n_levels++] = target_at(i);
   for (size_t n; words && *words && good; words += n + (words[n] == ',')) {
     n = strcspn(words, ",");
     good = add_level(b, arena_string(b->driver->arena, words, n));

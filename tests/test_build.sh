@@ -45,7 +45,7 @@ expect 0 "native" "$lathe" help build
 expect 0 "for x86-64-v3, numerics" "$lathe" build "$example/decoder.onnx" -o one-level --cpu x86-64-v3
 
 # numerics: what was chosen is said, and is rounded where it may be
-expect 0 "numerics fast" "$lathe" build "$example/decoder.onnx" -o fast --numerics fast
+expect 0 "x86-64-v4-bf16, numerics fast" "$lathe" build "$example/decoder.onnx" -o fast --numerics fast
 expect 0 "logits: f32[1,4,128]" ./fast --random 1
 expect 2 "it is exact or fast" "$lathe" build "$example/decoder.onnx" -o fast --numerics quick
 expect 0 "" "$lathe" build "$example/decoder.onnx" -o fast.ir --emit ir --numerics fast --cpu x86-64-v3,x86-64-v4-bf16
