@@ -2,7 +2,7 @@
 //
 //   node run.mjs program.wasm --in x=x.npy --out-dir results
 //
-// The program sees the current folder and, by their full names, all others.
+// Node 18 or later. The program sees the current folder and, by their full names, all others.
 import { readFile } from 'node:fs/promises';
 import { WASI } from 'node:wasi';
 
@@ -12,5 +12,6 @@ if (!file) {
   process.exit(2);
 }
 const wasi = new WASI({ version: 'preview1', args: [file, ...args], preopens: { '.': '.', '/': '/' }, returnOnExit: true });
-const { instance } = await WebAssembly.instantiate(await readFile(file), wasi.getImportObject());
+const imports = { wasi_snapshot_preview1: wasi.wasiImport };
+const { instance } = await WebAssembly.instantiate(await readFile(file), imports);
 process.exitCode = wasi.start(instance);
