@@ -29,20 +29,36 @@ void box_push(Box *b, int64_t dim, int64_t to, int64_t from) {
   b->rank++;
 }
 
-/* Elements as numbers of their size, whatever they are. */
+/* Elements as numbers of their size, whatever they are and wherever they lie. */
 typedef uint8_t __attribute__((may_alias)) Bits8;
-typedef uint16_t __attribute__((may_alias)) Bits16;
-typedef uint32_t __attribute__((may_alias)) Bits32;
-typedef uint64_t __attribute__((may_alias)) Bits64;
+typedef uint16_t __attribute__((may_alias, aligned(1))) Bits16;
+typedef uint32_t __attribute__((may_alias, aligned(1))) Bits32;
+typedef uint64_t __attribute__((may_alias, aligned(1))) Bits64;
 
-/* Two axes of whole elements. Where neighbours here are rows there, blocks of both fit the nearest cache. */
+/* Two axes of whole elements. Where neighbours here are rows there, blocks of both fit the nearest cache. Two rows that are
+ * taken in turns are read side by side, in steps that compilers make vectors of. */
 #define MOVE_PLANE(bits) \
+  static void move_rows_##bits(int64_t n, Bits##bits *restrict dst, const Bits##bits *restrict even, const Bits##bits *restrict odd) { \
+    enum { STEP = 16 }; \
+    int64_t i = 0; \
+    for (; i + STEP <= n; i += STEP) \
+      for (int k = 0; k < STEP; k++) dst[2 * (i + k)] = even[i + k], dst[2 * (i + k) + 1] = odd[i + k]; \
+    for (; i < n; i++) dst[2 * i] = even[i], dst[2 * i + 1] = odd[i]; \
+  } \
   static void move_plane_##bits(const int64_t *dim, const int64_t *to, const int64_t *from, Bits##bits *dst, \
                                 const Bits##bits *src) { \
     enum { BLOCK = 32 }; \
+    int64_t to_step = to[1], from_step = from[1]; /* the compiler cannot know that dst is elsewhere */ \
+    if (dim[0] == 2 && to[0] == 1 && to[1] == 2 && from[1] == 1) { \
+      move_rows_##bits(dim[1], dst, src, src + from[0]); \
+      return; \
+    } \
     for (int64_t j0 = 0; j0 < dim[1]; j0 += BLOCK) \
-      for (int64_t i = 0, n = dim[1] - j0 < BLOCK ? dim[1] - j0 : BLOCK; i < dim[0]; i++) \
-        for (int64_t j = j0; j < j0 + n; j++) dst[i * to[0] + j * to[1]] = src[i * from[0] + j * from[1]]; \
+      for (int64_t i = 0, n = dim[1] - j0 < BLOCK ? dim[1] - j0 : BLOCK; i < dim[0]; i++) { \
+        Bits##bits *d = dst + i * to[0] + j0 * to_step; \
+        const Bits##bits *s = src + i * from[0] + j0 * from_step; \
+        for (int64_t j = 0; j < n; j++) d[j * to_step] = s[j * from_step]; \
+      } \
   }
 MOVE_PLANE(8)
 MOVE_PLANE(16)
@@ -50,41 +66,82 @@ MOVE_PLANE(32)
 MOVE_PLANE(64)
 #undef MOVE_PLANE
 
-static bool is_aligned(Dtype t, const void *p) { return (uintptr_t)p % (size_t)(dtype_bits(t) / 8) == 0; }
+/* A box that is being moved. Its elements may be several of the caller's, of which it then has the bits together. */
+typedef struct Move {
+  Box box;
+  Dtype dtype; /* the caller's: counts where an element is less than a byte */
+  int bits;
+  void *dst;
+  const void *src;
+} Move;
 
-static bool move_plane(const Box *b, int axis, Dtype t, void *dst, int64_t di, const void *src, int64_t si) {
+static void move_run(const Move *m, int64_t di, int64_t si, int64_t n) {
+  int64_t size = m->bits / 8;
+  if (m->bits < 8) move_elements(m->dtype, m->dst, di, m->src, si, n);
+  else memcpy((char *)m->dst + di * size, (const char *)m->src + si * size, (size_t)(n * size));
+}
+
+static bool move_plane(const Move *m, int axis, int64_t di, int64_t si) {
+  const Box *b = &m->box;
   const int64_t *dim = &b->dim[axis], *to = &b->to[axis], *from = &b->from[axis];
-  if (axis != b->rank - 2 || (to[1] == 1 && from[1] == 1) || dtype_bits(t) < 8 || !is_aligned(t, dst) || !is_aligned(t, src)) return false;
-  switch (dtype_bits(t)) {
-  case 8: move_plane_8(dim, to, from, (Bits8 *)dst + di, (const Bits8 *)src + si); return true;
-  case 16: move_plane_16(dim, to, from, (Bits16 *)dst + di, (const Bits16 *)src + si); return true;
-  case 32: move_plane_32(dim, to, from, (Bits32 *)dst + di, (const Bits32 *)src + si); return true;
-  case 64: move_plane_64(dim, to, from, (Bits64 *)dst + di, (const Bits64 *)src + si); return true;
+  if (axis != b->rank - 2 || (to[1] == 1 && from[1] == 1)) return false;
+  switch (m->bits) {
+  case 8: move_plane_8(dim, to, from, (Bits8 *)m->dst + di, (const Bits8 *)m->src + si); return true;
+  case 16: move_plane_16(dim, to, from, (Bits16 *)m->dst + di, (const Bits16 *)m->src + si); return true;
+  case 32: move_plane_32(dim, to, from, (Bits32 *)m->dst + di, (const Bits32 *)m->src + si); return true;
+  case 64: move_plane_64(dim, to, from, (Bits64 *)m->dst + di, (const Bits64 *)m->src + si); return true;
   default: return false;
   }
 }
 
-static void move_axis(const Box *b, int axis, Dtype t, void *dst, int64_t di, const void *src, int64_t si) {
-  int64_t n = b->dim[axis], to = b->to[axis], from = b->from[axis];
-  bool inner = axis == b->rank - 1;
+static void move_axis(const Move *m, int axis, int64_t di, int64_t si) {
+  int64_t n = m->box.dim[axis], to = m->box.to[axis], from = m->box.from[axis];
+  bool inner = axis == m->box.rank - 1;
   if (inner && to == 1 && from == 1) {
-    move_elements(t, dst, di, src, si, n);
+    move_run(m, di, si, n);
     return;
   }
-  if (move_plane(b, axis, t, dst, di, src, si)) return;
+  if (move_plane(m, axis, di, si)) return;
   for (int64_t i = 0; i < n; i++) {
-    if (inner)
-      move_elements(t, dst, di + i * to, src, si + i * from, 1);
-    else
-      move_axis(b, axis + 1, t, dst, di + i * to, src, si + i * from);
+    if (inner) move_run(m, di + i * to, si + i * from, 1);
+    else move_axis(m, axis + 1, di + i * to, si + i * from);
+  }
+}
+
+/* Elements that are neighbours on both sides become one, where there is a number of their size and all others keep to its grid. */
+static void widen(Move *m, int64_t *di, int64_t *si) {
+  Box *b = &m->box;
+  int last = b->rank - 1;
+  int64_t n = b->rank ? b->dim[last] : 0;
+  if (n < 2 || n > 64 || b->to[last] != 1 || b->from[last] != 1 || *di % n || *si % n) return;
+  int64_t bits = n * m->bits;
+  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return;
+  for (int i = 0; i < last; i++)
+    if (b->to[i] % n || b->from[i] % n) return;
+  for (int i = 0; i < last; i++) b->to[i] /= n, b->from[i] /= n;
+  b->rank--;
+  m->bits = (int)bits;
+  *di /= n, *si /= n;
+}
+
+/* Two rows whose elements take turns become the innermost axes. */
+static void join_rows(Box *b) {
+  int last = b->rank - 1;
+  if (b->rank < 2 || b->to[last] != 2 || b->from[last] != 1) return;
+  for (int i = 0; i < last - 1; i++) {
+    if (b->dim[i] != 2 || b->to[i] != 1) continue;
+    int64_t from = b->from[i];
+    for (; i < last - 1; i++) b->dim[i] = b->dim[i + 1], b->to[i] = b->to[i + 1], b->from[i] = b->from[i + 1];
+    b->dim[i] = 2, b->to[i] = 1, b->from[i] = from;
   }
 }
 
 void move_box(const Box *b, Dtype t, void *dst, int64_t di, const void *src, int64_t si) {
-  if (b->rank == 0)
-    move_elements(t, dst, di, src, si, 1);
-  else
-    move_axis(b, 0, t, dst, di, src, si);
+  Move m = {.box = *b, .dtype = t, .bits = dtype_bits(t), .dst = dst, .src = src};
+  widen(&m, &di, &si);
+  join_rows(&m.box);
+  if (m.box.rank == 0) move_run(&m, di, si, 1);
+  else move_axis(&m, 0, di, si);
 }
 
 void tensor_strides(const Tensor *t, int64_t *stride) {
