@@ -1,24 +1,8 @@
 #!/usr/bin/env bash
 # test_build.sh LATHE -- `lathe build` and what it makes, as a person meets them: outputs, messages, damage.
-set -uo pipefail
-lathe=$(realpath "$1")
-cd "$(dirname "$0")/.."
-example=$PWD/examples/model
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-cd "$made"
-bad=0
+. "$(dirname "$0")/command.sh" "$1"
+example=$root/examples/model
 small="--cpu x86-64-v3" # for programs of which one level is enough
-fail() { echo "FAIL $*"; bad=1; }
-# expect STATUS TEXT COMMAND...: it ends with the status, and says the text
-expect() {
-  local status=$1 text=$2 got
-  shift 2
-  said=$("$@" 2>&1)
-  got=$?
-  [ $got = "$status" ] || fail "status $got and not $status: $*: $said"
-  case $said in *"$text"*) ;; *) fail "says nothing of '$text': $*: $said" ;; esac
-}
 
 # a model becomes a program, whose output is the one that was computed elsewhere
 expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder -j 3

@@ -1,14 +1,7 @@
 #!/usr/bin/env bash
 # test_debug.sh LATHE -- `lathe build -g`: kernels' code names lines of the IR beside, and debuggers find them.
-set -uo pipefail
-lathe=$(realpath "$1")
-cd "$(dirname "$0")/.."
-example=$PWD/examples/model
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-cd "$made"
-bad=0
-fail() { echo "FAIL $*"; bad=1; }
+. "$(dirname "$0")/command.sh" "$1"
+example=$root/examples/model
 tool() { command -v "$1-19" || command -v "$1" || { [ -x "/usr/lib/llvm-19/bin/$1" ] && echo "/usr/lib/llvm-19/bin/$1"; }; }
 
 build() { "$lathe" build "$example/decoder.onnx" -q --cpu x86-64-v3 "$@"; }

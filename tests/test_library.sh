@@ -1,14 +1,6 @@
 #!/usr/bin/env bash
 # test_library.sh LATHE -- models compiled into C libraries: the example, and each kind of library linked into a program.
-set -uo pipefail
-lathe=$(realpath "$1")
-cd "$(dirname "$0")/.."
-root=$PWD
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-cd "$made"
-bad=0
-fail() { echo "FAIL $*"; bad=1; }
+. "$(dirname "$0")/command.sh" "$1"
 strict="-std=c17 -pedantic -Wconversion -Werror"
 
 # the example, built by its own script: two models, four threads, the same text every time

@@ -1,14 +1,6 @@
 #!/usr/bin/env bash
 # test_library_targets.sh LATHE -- libraries for each Linux target, made and linked with nothing of that target installed, and run.
-set -uo pipefail
-lathe=$(realpath "$1")
-cd "$(dirname "$0")/.."
-root=$PWD
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-cd "$made"
-bad=0
-fail() { echo "FAIL $*"; bad=1; }
+. "$(dirname "$0")/command.sh" "$1"
 clang=$(command -v clang-19 || echo /usr/lib/llvm-19/bin/clang)
 nm=$(command -v llvm-nm-19 || echo /usr/lib/llvm-19/bin/llvm-nm)
 

@@ -1,23 +1,7 @@
 #!/usr/bin/env bash
 # test_targets.sh LATHE -- programs for other processors, as a person meets them: made here, refused, run by qemu and Node.
-set -uo pipefail
-lathe=$(realpath "$1")
-cd "$(dirname "$0")/.."
-example=$PWD/examples/model run_wasm=$PWD/examples/wasm/run.mjs
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-cd "$made"
-bad=0
-fail() { echo "FAIL $*"; bad=1; }
-# expect STATUS TEXT COMMAND...: it ends with the status, and says the text
-expect() {
-  local status=$1 text=$2 got
-  shift 2
-  said=$("$@" 2>&1)
-  got=$?
-  [ $got = "$status" ] || fail "status $got and not $status: $*: $said"
-  case $said in *"$text"*) ;; *) fail "says nothing of '$text': $*: $said" ;; esac
-}
+. "$(dirname "$0")/command.sh" "$1"
+example=$root/examples/model run_wasm=$root/examples/wasm/run.mjs
 have() { command -v "$1" >/dev/null || { echo "skip: there is no $1"; false; }; }
 
 # each target has a program and, where it runs on Linux, a library
