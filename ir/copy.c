@@ -1,6 +1,8 @@
 /* copy.c -- copies of functions. */
 #include "ir/copy.h"
 
+#include "ir/bind.h"
+
 typedef struct Copy {
   Func *from, *to;
   Dim *with;    /* by the symbol's index: its copy */
@@ -20,15 +22,6 @@ static int number_values(Block *b, int n) {
 
 /* ---- sizes ---- */
 
-static Dim copy_dim(const Copy *c, Dim d) { return dim_substitute(c->from->module->dims, d, c->with, c->from->symbols.n); }
-
-static Type copy_type(const Copy *c, Type t) {
-  Dim dim[MAX_RANK];
-  if (t->kind != TYPE_TENSOR) return t;
-  for (int i = 0; i < t->rank; i++) dim[i] = copy_dim(c, t->dim[i]);
-  return type_with_dims(c->from->module->types, t, t->rank, dim);
-}
-
 static void copy_symbols(const Copy *c) {
   for (int i = 0; i < c->from->symbols.n; i++) {
     const Symbol *s = c->from->symbols.at[i];
@@ -41,17 +34,9 @@ static void copy_symbols(const Copy *c) {
 /* ---- nodes ---- */
 
 static void copy_value(const Copy *c, const Value *v, Value *twin) {
-  twin->type = copy_type(c, v->type);
+  twin->type = v->type;
   twin->name = v->name;
   c->made[v->number] = twin;
-}
-
-static void copy_attr(const Copy *c, AttrKind kind, const Attr *a, Attr *twin) {
-  *twin = *a;
-  if (kind != AK_DIMS || a->dims.n == 0) return;
-  Dim *d = ARENA_ARRAY(c->from->module->arena, Dim, a->dims.n);
-  for (int i = 0; i < a->dims.n; i++) d[i] = copy_dim(c, a->dims.at[i]);
-  twin->dims.at = d;
 }
 
 static void copy_block(const Copy *c, const Block *b, Block *to);
@@ -60,7 +45,7 @@ static void copy_node(const Copy *c, const Node *n, Block *to) {
   Node *twin = node_new(c->to, n->op, n->n_in, n->n_out, n->n_regions, n->loc);
   for (int i = 0; i < n->n_in; i++)
     if (node_in(n, i)) node_set_in(twin, i, c->made[node_in(n, i)->number]);
-  for (int i = 0; i < op_info(n->op)->n_attrs; i++) copy_attr(c, op_info(n->op)->attr[i].kind, &n->attr[i], &twin->attr[i]);
+  for (int i = 0; i < op_info(n->op)->n_attrs; i++) twin->attr[i] = n->attr[i];
   for (int i = 0; i < n->n_out; i++) copy_value(c, n->out[i], twin->out[i]);
   for (int i = 0; i < n->n_regions; i++) copy_block(c, n->region[i], twin->region[i]);
   node_append(to, twin);
@@ -82,8 +67,7 @@ Func *func_copy(Func *f, const char *name) {
   c.to->numerics = f->numerics;
   copy_symbols(&c);
   copy_block(&c, f->body, c.to->body);
-  Type *result = ARENA_ARRAY(a, Type, f->n_results);
-  for (int i = 0; i < f->n_results; i++) result[i] = copy_type(&c, f->result[i]);
-  func_set_results(c.to, f->n_results, result, f->result_name);
+  func_set_results(c.to, f->n_results, f->result, f->result_name);
+  func_substitute(c.to, c.with);
   return c.to;
 }
