@@ -14,7 +14,9 @@ typedef struct Text {
   lrt_session *session;
   Vocabulary words;
   bool has_words;
-  int64_t *row[N_INPUTS]; /* [chunk] of each */
+  int64_t input[N_INPUTS]; /* which of the program's each is */
+  int64_t bos;             /* or -1 */
+  int64_t *row[N_INPUTS];  /* [chunk] of each */
   int64_t *token;         /* [room]: the prompt, and what has been made */
   int64_t n, room, made, context;
   TextOut *out;
@@ -71,10 +73,10 @@ static bool read_ids(Text *t) {
 
 static bool read_text(Text *t) {
   const char *text = t->how->prompt ? t->how->prompt : "";
-  int64_t n = (int64_t)text_length(text), bos = fact_number(t->model, "bos", -1);
+  int64_t n = (int64_t)text_length(text);
   if (!t->has_words) return fail(t, "this program has no vocabulary: give the prompt as tokens, --ids 1,2,3");
   if (!make_room(t, 3 * n + t->context + 8)) return false;
-  if (bos >= 0) t->token[t->n++] = bos;
+  if (t->bos >= 0) t->token[t->n++] = t->bos;
   t->n += vocabulary_cut(&t->words, text, n, t->token + t->n);
   return t->n > 0 || fail(t, "the prompt is empty, and the model has no token to begin with");
 }
@@ -86,7 +88,7 @@ static bool call(Text *t, int64_t from, int64_t n, const float **logits, int64_t
   int64_t one = 1, dim[LRT_RANK];
   for (int64_t i = 0; i < n; i++) t->row[IDS][i] = t->token[from + i], t->row[POSITIONS][i] = from + i;
   t->row[OUTPUTS][0] = n - 1;
-  for (int i = 0; i < N_INPUTS; i++) session_input(s, input_of(s->program, inputs[i]), i == OUTPUTS ? &one : &n, t->row[i]);
+  for (int i = 0; i < N_INPUTS; i++) session_input(s, t->input[i], i == OUTPUTS ? &one : &n, t->row[i]);
   const void *data;
   if (!session_prepare(s) || !session_run(s) || !session_output(s, 0, dim, &data)) return fail(t, "%s", s->error);
   *logits = data;
@@ -121,7 +123,7 @@ static bool ends(const Text *t, int64_t token) {
   const lrt_fact *end = fact_find(t->model, "eos", LRT_i64);
   for (int64_t i = 0; end && i < end->n; i++)
     if (((const int64_t *)end->at)[i] == token) return true;
-  return token == fact_number(t->model, "bos", -1);
+  return token == t->bos;
 }
 
 static bool write_token(Text *t, int64_t token) {
@@ -129,7 +131,7 @@ static bool write_token(Text *t, int64_t token) {
   if (t->how->ids) {
     text_put(t->out, t->made ? ",%d" : "%d", token);
   } else {
-    bool first = t->n > 0 && t->token[t->n - 1] == fact_number(t->model, "bos", -1);
+    bool first = t->n > 0 && t->token[t->n - 1] == t->bos;
     size_t n = vocabulary_bytes(&t->words, token, first, text, sizeof text - 1);
     text_bytes(t->out, text, n);
   }
@@ -157,6 +159,8 @@ bool speak(const Speak *g, const lrt_model *m, lrt_session *s, TextOut *out, lrt
     if (text_same(s->program->symbol[i].name, "rows") && s->program->symbol[i].capacity >= 0 && s->program->symbol[i].capacity < rows)
       return fail(&t, "--chunk %d: this program takes %d rows at most", rows, s->program->symbol[i].capacity);
   if (g->context > most) return fail(&t, "--context %d: this program was built for %d", g->context, most);
+  for (int i = 0; i < N_INPUTS; i++) t.input[i] = input_of(s->program, inputs[i]);
+  t.bos = fact_number(m, "bos", -1);
   t.context = g->context ? g->context : most;
   t.has_words = vocabulary_open(&t.words, m);
   if (!(g->ids ? read_ids(&t) : read_text(&t))) return false;
