@@ -62,8 +62,13 @@ void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value 
   if (node_bool(n, attention, causal)) to = binary(k, OP_min, to, binary(k, OP_add, at, int64(k, 1)));
   if (ahead >= 0 && ahead < far) to = binary(k, OP_min, to, binary(k, OP_add, at, int64(k, ahead + 1)));
   if (window > 0 && window < far) from = binary(k, OP_max, from, binary(k, OP_add, at, int64(k, 1 - window)));
-  *first = kb_cast(&k->b, binary(k, OP_min, from, keys), DT_index);
-  *end = kb_cast(&k->b, binary(k, OP_max, to, int64(k, 0)), DT_index);
+  *first = binary(k, OP_min, from, keys);
+  *end = binary(k, OP_max, to, int64(k, 0));
+}
+
+Value *attention_ring_start(Kernel *k, const Node *n, Value *b) {
+  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(n, 1)->type->dim[2]), DT_i64);
+  return binary(k, OP_max, binary(k, OP_sub, per_sequence(k, n, 4, b), keys), int64(k, 0));
 }
 
 typedef struct Dot {
@@ -223,6 +228,7 @@ bool lower_attention(Kernel *k, const Node *n) {
   a.g = kb_div(&k->b, a.h, kb_div(&k->b, kernel_size(k, q->dim[1]), kernel_size(k, key->dim[1])));
   a.c = attention_sequence(k, n, a.b);
   attention_visible_keys(k, n, a.b, a.i, &a.from, &a.to);
+  a.from = kb_cast(&k->b, a.from, DT_index), a.to = kb_cast(&k->b, a.to, DT_index);
   if (node_bool(n, attention, ring)) {
     a.low = a.from, a.high = a.to;
     a.from = zero(k), a.to = kernel_size(k, key->dim[2]);

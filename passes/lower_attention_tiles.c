@@ -1,7 +1,8 @@
 /* lower_attention_tiles.c -- softmax attention in blocks of queries and keys, on vectors.
  *
  * A workgroup takes some rows of the result that read the same keys and values: the queries of all heads that share them,
- * query by query. Keys are taken in blocks of KEYS that lie where their numbers say. A block has scores, a largest one, weights
+ * query by query. Where queries name their sequence (of a cache), those that follow each other and name the same are a run,
+ * which is cut at multiples of what a workgroup takes; the workgroup of a query that begins no piece of a run does nothing. Keys are taken in blocks of KEYS that lie where their numbers say. A block has scores, a largest one, weights
  * e^(score - largest), their sum, and the values' sum by these weights; all of it is then added to what the part of PART
  * keys has so far, both rescaled to the larger of the two largest; and so are the parts. Each number is made in an order
  * that only the key's number and the element's give:
@@ -31,8 +32,12 @@ typedef struct Tiles {
   int64_t lanes, d, e, share;
   int64_t rows, pad; /* of a workgroup, at most; and that filled up to whole vectors */
   bool fma, few, ends, begins, parts; /* are there keys past a row's last, before its first; several parts */
-  Value *b, *g, *first, *count; /* sequence, head of keys, the workgroup's first row, and how many it has */
+  bool runs, ring, single; /* do queries name their sequence; is the cache a ring; has a workgroup one query at most */
+  Value *b, *g, *first, *count; /* the batch's element, head of keys, the workgroup's first row (of runs: of all), and how many it has */
+  Value *sequence;              /* of keys and values */
   Value *keys;                  /* t */
+  Value *base;                  /* i64: of a ring, the position that counts as 0 from here on; else NULL */
+  Value *base_slot;             /* and where it lies */
   Value *k, *v, *k_base, *v_base; /* memory of keys and values, and where this head's begin */
   Value *k_step, *v_step;         /* how far apart they lie */
   Value *queries; /* memory: [d, pad], or of few rows [rows, d] */
@@ -74,21 +79,38 @@ static Value *not_lowest(Kernel *k, const Tiles *t, Value *most) {
 /* ---- rows ---- */
 
 typedef struct Row {
-  Value *i, *h;
+  Value *b, *i, *h;
 } Row;
+
+static Value *queries_of(Kernel *k, const Tiles *t) { return kernel_size(k, node_in(t->node, 0)->type->dim[2]); }
 
 /* Row r of the workgroup; what is past the last is the last again. */
 static Row row_at(Kernel *k, const Tiles *t, Value *r) {
   Value *row = add(k, t->first, kb_min(&k->b, r, kb_sub(&k->b, t->count, num(k, 1)))), *share = num(k, t->share);
-  return (Row){kb_div(&k->b, row, share), add(k, times(k, t->g, t->share), kb_mod(&k->b, row, share))};
+  Value *query = kb_div(&k->b, row, share), *h = add(k, times(k, t->g, t->share), kb_mod(&k->b, row, share));
+  if (!t->runs) return (Row){t->b, query, h};
+  return (Row){kb_div(&k->b, query, queries_of(k, t)), kb_mod(&k->b, query, queries_of(k, t)), h};
 }
 
 static void load_query(Kernel *k, const Tiles *t, Value *r, Row row) {
   KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), 0, NULL);
-  Value *q = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 0), (Value *[]){t->b, row.h, row.i, f.i}), DT_f32);
+  Value *q = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 0), (Value *[]){row.b, row.h, row.i, f.i}), DT_f32);
   Value *at = t->few ? add(k, times(k, r, t->d), f.i) : add(k, times(k, f.i, t->pad), r);
   store(k, t->queries, at, q);
   kb_for_end(&k->b, &f, 0, NULL);
+}
+
+static Value *from_base(Kernel *k, const Tiles *t, Value *position) {
+  Value *none = kb_int(&k->b, DT_i64, 0);
+  return kb_cast(&k->b, t->base ? binary(k, OP_max, binary(k, OP_sub, position, t->base), none) : position, DT_index);
+}
+
+/* The keys that a row sees. A ring still holds the last ones only. */
+static void row_bounds(Kernel *k, const Tiles *t, Row row, Value **from, Value **to) {
+  attention_visible_keys(k, t->node, row.b, row.i, from, to);
+  if (t->ring) *from = binary(k, OP_max, *from, attention_ring_start(k, t->node, row.b));
+  *from = from_base(k, t, *from);
+  *to = from_base(k, t, *to);
 }
 
 /* The queries, what each sees, and what any of them sees. */
@@ -100,7 +122,7 @@ static void load_rows(Kernel *k, Tiles *t) {
   load_query(k, t, f.i, row);
   if (bounds) {
     Value *from, *to;
-    attention_visible_keys(k, t->node, t->b, row.i, &from, &to);
+    row_bounds(k, t, row, &from, &to);
     if (t->from) store(k, t->from, f.i, kb_cast(&k->b, from, DT_i32));
     if (t->to) store(k, t->to, f.i, kb_cast(&k->b, to, DT_i32));
     Value *next[] = {kb_min(&k->b, f.carried[0], from), kb_max(&k->b, f.carried[1], to)};
@@ -121,11 +143,16 @@ static bool bias_is_by_row(const Node *n) {
   return (t->rank > 1 && !dim_is(t->dim[t->rank - 2], 1)) || (t->rank > 2 && !dim_is(t->dim[t->rank - 3], 1));
 }
 
-/* What is added to a score, of a mask 0 or -inf. Behind the last key it is the last's. */
+/* Where a key lies among the keys. Behind the last it is the last. */
+static Value *slot_of(Kernel *k, const Tiles *t, Value *key) {
+  if (t->ring) return kb_mod(&k->b, add(k, t->base_slot, key), t->keys);
+  return kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
+}
+
+/* What is added to a score, of a mask 0 or -inf. */
 static Value *bias_of(Kernel *k, const Tiles *t, Row row, Value *key) {
   const Value *bias = node_in(t->node, 3);
-  key = kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
-  Value *v = kernel_pull_broadcast(k, bias, t->scores_type, (Value *[]){t->b, row.h, row.i, key});
+  Value *v = kernel_pull_broadcast(k, bias, t->scores_type, (Value *[]){row.b, row.h, row.i, slot_of(k, t, key)});
   if (bias->type->dtype == DT_bool) return kb_where(&k->b, v, real(k, 0), real(k, -INFINITY));
   return kb_cast(&k->b, v, DT_f32);
 }
@@ -145,10 +172,14 @@ static Value *finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Val
   return seen ? kb_where(&k->b, seen, x, lowest(k, t)) : x;
 }
 
-/* Where the row of a key begins; behind the last key it is the last's. */
+/* Where the row of a key begins. */
 static Value *key_row(Kernel *k, const Tiles *t, Value *key) {
-  key = kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
-  return add(k, t->k_base, kb_mul(&k->b, key, t->k_step));
+  return add(k, t->k_base, kb_mul(&k->b, slot_of(k, t, key), t->k_step));
+}
+
+/* And of its values, of a key that is there. */
+static Value *value_row(Kernel *k, const Tiles *t, Value *key) {
+  return add(k, t->v_base, kb_mul(&k->b, t->ring ? slot_of(k, t, key) : key, t->v_step));
 }
 
 /* Few rows wait for memory: it is asked for ahead of time. */
@@ -206,7 +237,7 @@ static void score_tile(Kernel *k, const Tiles *t, Value *row, Value *block, Valu
   Value *sum[KEY_TILE * MAX_ROW_VECTORS], *key = add(k, block, at), *one_for_all[KEY_TILE] = {0};
   multiply_keys(k, t, row, key, vectors, sum);
   for (int i = 0; i < KEY_TILE && node_in(t->node, 3) && !t->bias; i++)
-    one_for_all[i] = splat(k, t, bias_of(k, t, (Row){num(k, 0), num(k, 0)}, add(k, key, num(k, i))));
+    one_for_all[i] = splat(k, t, bias_of(k, t, (Row){t->b, num(k, 0), num(k, 0)}, add(k, key, num(k, i))));
   for (int v = 0; v < vectors; v++) {
     Value *place = add(k, row, num(k, v * t->lanes)), *most = load(k, t, t->block.most, place);
     for (int i = 0; i < KEY_TILE; i++) {
@@ -321,7 +352,7 @@ static void multiply_keys_with_few(Kernel *k, const Tiles *t, Value *key, bool w
   KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), step, rows, next);
   node_attr(f.node, attr_slot(for, unroll))->i = 1;
   memcpy(next, f.carried, (size_t)rows * sizeof *next);
-  if (whole) multiply_square(k, t, add(k, t->k_base, kb_mul(&k->b, key, t->k_step)), f.i, next);
+  if (whole) multiply_square(k, t, key_row(k, t, key), f.i, next);
   else multiply_gathered(k, t, key, f.i, next);
   kb_for_end(&k->b, &f, rows, next);
   memcpy(sum, f.out, (size_t)rows * sizeof *sum);
@@ -340,7 +371,7 @@ static Value *score_row(Kernel *k, const Tiles *t, int r, Value *at, Value *numb
 /* The scores of `lanes` keys, the first of which is `at` of the block, with all rows; most[] goes on. */
 static void score_keys(Kernel *k, const Tiles *t, Value *block, Value *at, Value **most) {
   int rows = (int)t->rows;
-  Value *key = add(k, block, at), *end = add(k, key, num(k, t->lanes)), *sum[FEW];
+  Value *key = add(k, block, at), *end = add(k, t->ring ? slot_of(k, t, key) : key, num(k, t->lanes)), *sum[FEW];
   if (t->d % t->lanes == 0) {
     KernelWhen whole = kb_when(&k->b, kb_at_most(&k->b, end, t->keys), rows);
     multiply_keys_with_few(k, t, key, true, sum);
@@ -480,7 +511,7 @@ static void mix_tile(Kernel *k, const Tiles *t, Value *block, Value *from, Value
   Value *start[MAX_VECTORS], *next[MAX_VECTORS], *v[MAX_VECTORS];
   for (int i = 0; i < n; i++) start[i] = kb_splat(&k->b, real(k, 0), p->lanes);
   KernelFor f = kb_for(&k->b, from, to, n, start);
-  Value *at = add(k, add(k, t->v_base, kb_mul(&k->b, add(k, block, f.i), t->v_step)), column);
+  Value *at = add(k, value_row(k, t, add(k, block, f.i)), column);
   int64_t bytes = dtype_bits(t->v->type->dtype) / 8, begin;
   bool first = t->few && kb_known(column, &begin) && begin == 0; /* for all columns at once: in the order of memory */
   for (int64_t i = 0; first && i < t->e * bytes; i += LINE) ask_ahead(k, t->v, at, (VALUES_AHEAD + i) / bytes);
@@ -542,8 +573,7 @@ static void mix_block(Kernel *k, const Tiles *t, Value *block, Value *from, Valu
 
 static bool rows_differ(const Tiles *t) {
   const Node *n = t->node;
-  bool one_query = dim_is(node_in(n, 0)->type->dim[2], 1);
-  return node_in(n, 3) || (!one_query && (node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || t->begins));
+  return node_in(n, 3) || (!t->single && (node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || t->begins));
 }
 
 /* 0, or NaN where one of the block's values is not finite. */
@@ -554,7 +584,7 @@ static Value *check_values(Kernel *k, const Tiles *t, Value *block, Value *from,
   ensure(n <= 16);
   for (int p = 0; p < n; p++) start[p] = kb_splat(&k->b, zero, piece[p].lanes);
   KernelFor f = kb_for(&k->b, from, to, n, start);
-  Value *at = add(k, t->v_base, times(k, add(k, block, f.i), t->e));
+  Value *at = value_row(k, t, add(k, block, f.i));
   for (int p = 0; p < n; p++) {
     next[p] = f.carried[p];
     for (int64_t i = piece[p].first; i < piece[p].end; i += piece[p].lanes) {
@@ -579,7 +609,7 @@ static void mix_seen(Kernel *k, const Tiles *t, Value *block, Value *from, Value
   kb_for_end(&k->b, &clear, 0, NULL);
   KernelFor keys = kb_for(&k->b, from, to, 0, NULL);
   Value *place = t->few ? add(k, times(k, rows.i, KEYS), keys.i) : add(k, times(k, keys.i, t->pad), rows.i);
-  Value *weight = kb_load(&k->b, t->scores, place), *at = add(k, t->v_base, times(k, add(k, block, keys.i), t->e));
+  Value *weight = kb_load(&k->b, t->scores, place), *at = value_row(k, t, add(k, block, keys.i));
   Value *bits = build(&k->b, OP_bitcast, 1, INS(weight), ATTRS(at_i(bitcast, to, (int64_t)DT_i32)));
   KernelWhen unseen = kb_when(&k->b, kb_equal(&k->b, bits, kb_int(&k->b, DT_i32, INT32_MIN)), 0);
   kb_else(&k->b, &unseen, 0, NULL);
@@ -685,7 +715,7 @@ static void store_piece(Kernel *k, const Tiles *t, const Sums *s, Value *r, Row 
   Value *x = kb_load_lanes(&k->b, s->value, add(k, times(k, r, t->e), column), lanes);
   Value *y = binary(k, OP_div, x, kb_splat(&k->b, divisor, lanes));
   k->lanes = lanes == 1 ? 0 : lanes;
-  kernel_store(k, 0, (Value *[]){t->b, row.h, row.i, column}, kernel_narrow(k, y, t->node->out[0]->type->dtype));
+  kernel_store(k, 0, (Value *[]){row.b, row.h, row.i, column}, kernel_narrow(k, y, t->node->out[0]->type->dtype));
   k->lanes = 0;
 }
 
@@ -707,7 +737,7 @@ static void store_rows(Kernel *k, const Tiles *t, const Sums *s) {
   kb_for_end(&k->b, &rows, 0, NULL);
 }
 
-/* ---- the kernel ---- */
+/* ---- sizes and memory ---- */
 
 static bool is_tile_float(const Value *v) {
   Dtype t = v->type->dtype;
@@ -718,7 +748,6 @@ static bool is_tile_float(const Value *v) {
 static bool can_tile(const Kernel *k, const Node *n) {
   Type q = node_in(n, 0)->type, key = node_in(n, 1)->type, v = node_in(n, 2)->type;
   if (!k->target || k->target->kind != TARGET_CPU || kernel_float(n) != DT_f32) return false;
-  if (node_in(n, 7) || node_bool(n, attention, ring)) return false;
   int lanes = k->target->vector_bytes / 4;
   if (lanes != 4 && lanes != 8 && lanes != 16) return false;
   for (int i = 0; i < 3; i++)
@@ -735,14 +764,18 @@ static int64_t memory_needed(const Tiles *t) {
   return 4 * ((each + 1) * (t->pad + ROW_TILE) + KEY_TILE * t->d);
 }
 
-/* Where all rows are few, a vector runs along keys. */
-static bool choose_rows(Tiles *t, Dim s, int64_t most) {
-  int64_t all = dim_is_const(s) && s->constant < ROWS ? s->constant * t->share : ROWS;
+/* Where all rows are few, a vector runs along keys. A run is cut between queries. */
+static bool choose_rows(Tiles *t, int64_t most) {
+  Type q = node_in(t->node, 0)->type;
+  Dim queries = t->runs ? dim_mul(node_func(t->node)->module->dims, q->dim[0], q->dim[2]) : q->dim[2];
+  int64_t all = dim_is_const(queries) && queries->constant < ROWS ? queries->constant * t->share : ROWS;
+  t->single = dim_is(queries, 1);
   t->few = all <= FEW;
   t->rows = all < ROWS ? all : ROWS;
   t->pad = (t->rows + t->lanes - 1) / t->lanes * t->lanes;
   while (memory_needed(t) > most && t->pad > t->lanes) t->pad -= t->lanes;
   if (t->rows > t->pad) t->rows = t->pad;
+  if (t->runs) t->rows = t->rows / t->share * t->share;
   return t->rows > 0 && memory_needed(t) <= most;
 }
 
@@ -751,9 +784,9 @@ static void find_bounds(Tiles *t) {
   const Node *n = t->node;
   Dim keys = node_in(n, 1)->type->dim[2];
   bool whole = dim_is_const(keys) && keys->constant % KEYS == 0;
-  t->begins = node_int(n, attention, window) > 0;
-  t->ends = node_in(n, 4) || node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || !whole;
-  t->parts = node_in(n, 6) || !dim_is_const(keys) || keys->constant > PART;
+  t->begins = t->ring || node_int(n, attention, window) > 0;
+  t->ends = t->ring || node_in(n, 4) || node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || !whole;
+  t->parts = t->ring || node_in(n, 6) || !dim_is_const(keys) || keys->constant > PART;
 }
 
 static Value *memory(Kernel *k, Dtype t, int64_t n) { return kb_memory(&k->b, t, n); }
@@ -761,6 +794,17 @@ static Value *memory(Kernel *k, Dtype t, int64_t n) { return kb_memory(&k->b, t,
 static Sums new_sums(Kernel *k, const Tiles *t, bool values) {
   int64_t rows = t->pad + ROW_TILE;
   return (Sums){memory(k, DT_f32, rows), memory(k, DT_f32, rows), values ? memory(k, DT_f32, (t->rows + ROW_TILE) * t->e) : NULL};
+}
+
+/* Rows that are all of one query, where there may be more: they are few. */
+static int64_t pad_of_one(const Tiles *t) { return (t->share + t->lanes - 1) / t->lanes * t->lanes; }
+static bool may_be_one(const Tiles *t) {
+  return !t->few && t->share <= FEW && (t->runs || !dim_is_const(node_in(t->node, 0)->type->dim[2]));
+}
+
+static int64_t bias_memory(const Tiles *t) {
+  int64_t few = ((t->few ? t->pad : pad_of_one(t)) + ROW_TILE) * KEYS, many = (t->pad + ROW_TILE) * KEY_TILE;
+  return t->few || (may_be_one(t) && few > many) ? few : many;
 }
 
 /* A few more rows than there are, for tiles that are not full. */
@@ -772,7 +816,7 @@ static void take_memory(Kernel *k, Tiles *t) {
   t->keep = memory(k, DT_f32, rows);
   t->take = memory(k, DT_f32, rows);
   if (!t->few && node_in(n, 1)->type->dtype != DT_f32) t->staged = memory(k, DT_f32, KEY_TILE * t->d);
-  if (node_in(n, 3) && (t->few || bias_is_by_row(n))) t->bias = memory(k, DT_f32, t->few ? rows * KEYS : KEY_TILE * rows);
+  if (node_in(n, 3) && (t->few || may_be_one(t) || t->runs || bias_is_by_row(n))) t->bias = memory(k, DT_f32, bias_memory(t));
   if (rows_differ(t)) t->seen = memory(k, DT_f32, t->e);
   if (t->begins) t->from = memory(k, DT_i32, rows);
   if (t->ends) t->to = memory(k, DT_i32, rows);
@@ -784,26 +828,104 @@ static void take_memory(Kernel *k, Tiles *t) {
 /* The memory of keys or values: where the head's begin in it, and how far apart they lie. */
 static Value *place_head(Kernel *k, const Tiles *t, const Value *v, Value **base, Value **step) {
   Strides s = kernel_strides(k, v);
-  *base = add(k, kb_mul(&k->b, t->b, kernel_size(k, s.step[0])), kb_mul(&k->b, t->g, kernel_size(k, s.step[1])));
+  *base = add(k, kb_mul(&k->b, t->sequence, kernel_size(k, s.step[0])), kb_mul(&k->b, t->g, kernel_size(k, s.step[1])));
   *step = kernel_size(k, s.step[2]);
   return s.memory;
 }
 
-static void place_group(Kernel *k, Tiles *t) {
+/* A ring's positions count from where a part begins, so that they are small and its blocks and parts lie as ever. */
+static void place_ring(Kernel *k, Tiles *t, Value *b) {
+  Value *part = kb_int(&k->b, DT_i64, PART), *start = attention_ring_start(k, t->node, b);
+  t->base = binary(k, OP_mul, build(&k->b, OP_div, 1, INS(start, part), NO_ATTRS), part);
+  Value *slot = build(&k->b, OP_mod, 1, INS(t->base, kb_cast(&k->b, t->keys, DT_i64)), ATTRS(at_i(mod, trunc, 1)));
+  t->base_slot = kb_cast(&k->b, slot, DT_index);
+}
+
+static void place_head_memory(Kernel *k, Tiles *t) {
+  Value *b = t->runs ? row_at(k, t, num(k, 0)).b : t->b;
+  t->sequence = attention_sequence(k, t->node, b);
+  t->k = place_head(k, t, node_in(t->node, 1), &t->k_base, &t->k_step);
+  t->v = place_head(k, t, node_in(t->node, 2), &t->v_base, &t->v_step);
+  if (t->ring) place_ring(k, t, b);
+}
+
+/* ---- which rows are a workgroup's ---- */
+
+static void place_rows(Kernel *k, Tiles *t) {
   Type q = node_in(t->node, 0)->type, key = node_in(t->node, 1)->type;
   DimPool *p = k->module->dims;
   Dim rows = dim_mul(p, q->dim[2], dim_const(p, t->share));
   t->b = group_id(k, 2);
-  t->g = group_id(k, 1);
   t->first = times(k, group_id(k, 0), t->rows);
   t->count = kb_min(&k->b, kb_sub(&k->b, kernel_size(k, rows), t->first), num(k, t->rows));
   if (dim_is_const(rows) && rows->constant % t->rows == 0) t->count = num(k, t->rows);
-  t->keys = kernel_size(k, key->dim[2]);
-  t->k = place_head(k, t, node_in(t->node, 1), &t->k_base, &t->k_step);
-  t->v = place_head(k, t, node_in(t->node, 2), &t->v_base, &t->v_step);
   k->grid[0] = dim_ceildiv(p, rows, dim_const(p, t->rows));
   k->grid[1] = key->dim[1];
   k->grid[2] = q->dim[0];
+}
+
+/* Do two queries read the same keys and values? */
+static Value *same_sequence(Kernel *k, const Tiles *t, Value *x, Value *y) {
+  Value *a = kb_div(&k->b, x, queries_of(k, t)), *b = kb_div(&k->b, y, queries_of(k, t));
+  Value *same = kb_equal(&k->b, attention_sequence(k, t->node, a), attention_sequence(k, t->node, b));
+  if (!t->ring) return same;
+  return kb_and(&k->b, same, kb_equal(&k->b, attention_ring_start(k, t->node, a), attention_ring_start(k, t->node, b)));
+}
+
+/* How many queries from `first` on, and before `end`, are of its run. */
+static Value *run_length(Kernel *k, const Tiles *t, Value *first, Value *end) {
+  Value *length = num(k, 1), *next;
+  KernelFor f = kb_for(&k->b, add(k, first, num(k, 1)), end, 1, &length);
+  Value *goes_on = kb_equal(&k->b, add(k, first, f.carried[0]), f.i);
+  next = kb_where(&k->b, kb_and(&k->b, goes_on, same_sequence(k, t, first, f.i)), add(k, f.carried[0], num(k, 1)), f.carried[0]);
+  kb_for_end(&k->b, &f, 1, &next);
+  return f.out[0];
+}
+
+/* The run, or piece of one, that begins with the workgroup's query. Returns whether one does; NULL: it does. */
+static Value *place_run(Kernel *k, Tiles *t) {
+  Type q = node_in(t->node, 0)->type;
+  DimPool *p = k->module->dims;
+  Dim queries = dim_mul(p, q->dim[0], q->dim[2]);
+  int64_t each = t->rows / t->share;
+  Value *at = group_id(k, 0), *piece = times(k, kb_div(&k->b, at, num(k, each)), each), *all = kernel_size(k, queries);
+  k->grid[0] = queries;
+  k->grid[1] = node_in(t->node, 1)->type->dim[1];
+  t->first = times(k, at, t->share);
+  t->count = num(k, t->share);
+  if (t->single) return NULL;
+  Value *before = kb_sub(&k->b, kb_max(&k->b, at, num(k, 1)), num(k, 1));
+  t->count = times(k, run_length(k, t, at, kb_min(&k->b, add(k, piece, num(k, each)), all)), t->share);
+  return build_binary(&k->b, OP_or, kb_equal(&k->b, at, piece), kb_not(&k->b, same_sequence(k, t, before, at)));
+}
+
+/* ---- the kernel ---- */
+
+static void attend(Kernel *k, Tiles *t) {
+  load_rows(k, t);
+  store_rows(k, t, sum_all(k, t));
+}
+
+/* A workgroup that has one query takes it as few rows, in memory for more. */
+static void attend_one_or_more(Kernel *k, Tiles *t) {
+  Type q = node_in(t->node, 0)->type;
+  if (!may_be_one(t)) {
+    attend(k, t);
+    return;
+  }
+  Tiles one = *t;
+  one.few = one.single = true;
+  one.rows = t->share;
+  one.pad = pad_of_one(t);
+  one.count = num(k, t->share);
+  one.staged = NULL;
+  if (!rows_differ(&one)) one.seen = NULL;
+  Value *is_one = kb_equal(&k->b, t->runs ? t->count : kernel_size(k, q->dim[2]), num(k, t->runs ? t->share : 1));
+  KernelWhen w = kb_when(&k->b, is_one, 0);
+  attend(k, &one);
+  kb_else(&k->b, &w, 0, NULL);
+  attend(k, t);
+  kb_when_end(&k->b, &w, 0, NULL);
 }
 
 bool lower_attention_tiles(Kernel *k, const Node *n) {
@@ -814,12 +936,22 @@ bool lower_attention_tiles(Kernel *k, const Node *n) {
   t.d = q->dim[3]->constant;
   t.e = v->dim[3]->constant;
   t.share = q->dim[1]->constant / key->dim[1]->constant;
+  t.runs = node_in(n, 7);
+  t.ring = node_bool(n, attention, ring);
   find_bounds(&t);
-  if (!choose_rows(&t, q->dim[2], KERNEL_MEMORY)) return false;
+  if (!choose_rows(&t, KERNEL_MEMORY)) return false;
   take_memory(k, &t);
-  place_group(k, &t);
+  t.g = group_id(k, 1);
+  t.keys = kernel_size(k, key->dim[2]);
+  if (!t.runs) place_rows(k, &t);
+  Value *begins = t.runs ? place_run(k, &t) : NULL;
+  KernelWhen w = {0};
+  if (begins) w = kb_when(&k->b, begins, 0);
+  place_head_memory(k, &t);
   t.scale = attention_scale(k, n, DT_f32);
-  load_rows(k, &t);
-  store_rows(k, &t, sum_all(k, &t));
+  attend_one_or_more(k, &t);
+  if (!begins) return true;
+  kb_else(&k->b, &w, 0, NULL);
+  kb_when_end(&k->b, &w, 0, NULL);
   return true;
 }

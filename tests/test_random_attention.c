@@ -1,4 +1,5 @@
-/* test_random_attention.c -- attention of random shapes, types, masks and windows, compiled and by reference; and rows alone.
+/* test_random_attention.c -- attention of random shapes, types, masks and windows, over caches and not, compiled and by
+ * reference; and rows alone.
  *
  * test_random_attention [COUNT [SEED]] */
 #include <inttypes.h>
@@ -18,6 +19,8 @@ typedef struct Shape {
   int64_t b, g, share, s, t, d, e;
   bool causal, lengths, offsets, sinks, symbolic, follow, odd;
   bool moved; /* heads lie within rows, as projections write them: transposes are around the attention */
+  int64_t sequences; /* of a cache, whose rows name theirs; 0: no cache */
+  bool ring;
   int64_t window, ahead, past;
   double softcap, scale;
   Bias bias;
@@ -28,9 +31,9 @@ typedef struct Shape {
 typedef struct Trial {
   uint64_t seed;
   Shape s;
-  int64_t skip; /* queries left away from the front */
+  int64_t skip; /* queries left away from the front; of a cache, rows */
   int n_in;
-  Tensor *in[8];
+  Tensor *in[9];
   Module *m;
   Func *f;
 } Trial;
@@ -49,6 +52,18 @@ static int64_t random_keys(Random *r) {
 static int64_t random_head(Random *r) {
   static const int64_t usual[] = {16, 32, 64, 80};
   return random_chance(r, 50) ? usual[random_below(r, 4)] : 1 + random_below(r, 40);
+}
+
+/* Rows of several sequences: a few, or a chunk of each, one query a row for the most part. */
+static void over_cache(Random *r, Shape *s) {
+  s->sequences = 1 + random_below(r, 3);
+  s->s = random_chance(r, 85) ? 1 : 1 + random_below(r, 3);
+  s->b = random_chance(r, 30) ? 1 + random_below(r, 2) : 1 + random_below(r, random_chance(r, 30) ? 120 : 40);
+  s->ring = s->t > 0 && random_chance(r, 40);
+  s->lengths |= s->ring;
+  s->offsets = true, s->past = s->ring ? 2 * s->t : s->t;
+  s->moved = false;
+  if (s->window && s->ring && s->window > s->t) s->window = s->t;
 }
 
 static Shape random_shape(Random *r) {
@@ -70,6 +85,7 @@ static Shape random_shape(Random *r) {
   for (int i = 0; i < 4; i++) s.whole[i] = random_chance(r, 60);
   s.odd = random_chance(r, 25);
   s.moved = random_chance(r, 40);
+  if (random_chance(r, 50)) over_cache(r, &s);
   return s;
 }
 
@@ -86,17 +102,22 @@ static void spoil(Random *r, Tensor *x) {
     dtype_set_f(x->dtype, x->data, random_below(r, (int)x->count), odd[random_below(r, 3)]);
 }
 
-/* Of queries, those that are left. */
-static Tensor *without_first(const Trial *t, Tensor *x) {
-  int64_t dim[4] = {x->dim[0], x->dim[1], x->dim[2] - t->skip, x->dim[3]};
-  if (t->skip == 0) return x;
-  Tensor *less = tensor_new(NULL, x->dtype, 4, dim);
-  int64_t bytes = dtype_bits(x->dtype) / 8, row = dim[2] * dim[3] * bytes;
-  for (int64_t i = 0; i < dim[0] * dim[1]; i++)
-    memcpy((char *)less->data + i * row, (char *)x->data + (i * x->dim[2] + t->skip) * dim[3] * bytes, (size_t)row);
+/* Of queries, those that are left: along an axis. */
+static Tensor *without_first(const Trial *t, Tensor *x, int axis) {
+  int64_t dim[MAX_RANK], bytes = dtype_bits(x->dtype) / 8, outer = 1, inner = bytes, skip = t->skip;
+  if (skip == 0) return x;
+  memcpy(dim, x->dim, sizeof dim);
+  dim[axis] -= skip;
+  for (int i = 0; i < x->rank; i++) *(i < axis ? &outer : &inner) *= i == axis ? 1 : x->dim[i];
+  Tensor *less = tensor_new(NULL, x->dtype, x->rank, dim);
+  for (int64_t i = 0; i < outer; i++)
+    memcpy((char *)less->data + i * dim[axis] * inner, (char *)x->data + (i * x->dim[axis] + skip) * inner, (size_t)(dim[axis] * inner));
   tensor_release(x);
   return less;
 }
+
+/* The axis of the result that is made shorter. */
+static int skip_axis(const Trial *t) { return t->s.sequences ? 0 : 2; }
 
 /* [b, h, s, d] as [b, s, h, d]. */
 static Tensor *moved(Tensor *x) {
@@ -119,13 +140,16 @@ static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
   return block_add_arg(t->f->body, type_tensor(t->m->types, x->dtype, x->rank, own), arena_printf(t->m->arena, "x%d", t->n_in));
 }
 
-static Value *floats(Trial *t, Builder *b, Random *r, Dtype type, const int64_t size[4], Dim middle, bool queries) {
-  Tensor *x = tensor_new(NULL, type, 4, size);
+/* `size`: symbol of the axis that may grow, of a cache's queries the first, else the last but one. */
+static Value *floats(Trial *t, Builder *b, Random *r, Dtype type, const int64_t dims[4], Dim size, bool queries) {
+  Tensor *x = tensor_new(NULL, type, 4, dims);
   fill(r, x);
   if (!queries && t->s.odd) spoil(r, x);
-  if (queries) x = without_first(t, x);
-  if (t->s.moved) return move(b, argument(t, moved(x), (Dim[]){NULL, middle, NULL, NULL}));
-  return argument(t, x, (Dim[]){NULL, NULL, middle, NULL});
+  if (queries) x = without_first(t, x, skip_axis(t));
+  if (t->s.moved) return move(b, argument(t, moved(x), (Dim[]){NULL, size, NULL, NULL}));
+  Dim own[4] = {NULL};
+  own[queries ? skip_axis(t) : 2] = size;
+  return argument(t, x, own);
 }
 
 static Value *integers(Trial *t, Random *r, int64_t most, int64_t more) {
@@ -135,11 +159,36 @@ static Value *integers(Trial *t, Random *r, int64_t most, int64_t more) {
   return argument(t, x, NULL);
 }
 
+/* ---- rows over a cache ---- */
+
+/* A number for each row, of the last ones. */
+static Value *by_row(Trial *t, const int64_t *number, Dim rows) {
+  Tensor *x = tensor_new(NULL, DT_i64, 1, &t->s.b);
+  memcpy(x->data, number, (size_t)t->s.b * sizeof *number);
+  return argument(t, without_first(t, x, 0), &rows);
+}
+
+/* Runs of all lengths; rows stand where they like, mostly one behind another; a ring is as long as the farthest of its rows. */
+static void cache_rows(Trial *t, Random *r, Dim rows, Value **in) {
+  const Shape *s = &t->s;
+  int64_t of[128], at[128], length[128], end[8] = {0};
+  for (int64_t i = 0; i < s->b; i++) {
+    of[i] = i == 0 || random_chance(r, 12) ? random_below(r, (int)s->sequences) : of[i - 1];
+    bool follows = i > 0 && of[i] == of[i - 1] && !random_chance(r, 5) && at[i - 1] + 1 <= s->past;
+    at[i] = follows ? at[i - 1] + 1 : random_below(r, (int)s->past + 1);
+    if (at[i] + s->s > end[of[i]]) end[of[i]] = at[i] + s->s;
+  }
+  for (int64_t i = 0; i < s->b; i++) length[i] = s->ring ? end[of[i]] : random_chance(r, 5) ? random_below(r, (int)s->t + 1) : s->t;
+  if (s->lengths) in[4] = by_row(t, length, rows);
+  in[5] = by_row(t, at, rows);
+  in[7] = by_row(t, of, rows);
+}
+
 /* Some of its elements are -inf, and some rows altogether. */
 static Value *bias(Trial *t, Random *r, Dim rows, Dim keys) {
   const Shape *s = &t->s;
   int64_t size[4] = {s->b, s->g * s->share, s->s, s->t}, *own = size + 4 - s->bias_rank;
-  Dim sym[4] = {NULL, NULL, rows, keys}, *dim = sym + 4 - s->bias_rank;
+  Dim sym[4] = {s->sequences ? rows : NULL, NULL, s->sequences ? NULL : rows, keys}, *dim = sym + 4 - s->bias_rank;
   for (int i = 0; i < 4; i++)
     if (!s->whole[i]) size[i] = 1, sym[i] = NULL;
   Tensor *x = tensor_new(NULL, s->bias == BIAS_MASK ? DT_bool : s->dtype, s->bias_rank, own);
@@ -152,18 +201,8 @@ static Value *bias(Trial *t, Random *r, Dim rows, Dim keys) {
     if (s->bias == BIAS_MASK) ((uint8_t *)x->data)[i] = !masked;
     else dtype_set_f(s->dtype, x->data, i, masked ? -INFINITY : v);
   }
-  if (t->skip && s->bias_rank > 1 && s->whole[2]) { /* as queries */
-    int64_t four[4] = {1, 1, 1, 1};
-    for (int i = 0; i < s->bias_rank; i++) four[4 - s->bias_rank + i] = x->dim[i];
-    int rank = x->rank;
-    Tensor *as = tensor_new(NULL, x->dtype, 4, four);
-    memcpy(as->data, x->data, (size_t)(x->count * dtype_bits(x->dtype) / 8));
-    tensor_release(x);
-    as = without_first(t, as);
-    x = tensor_new(NULL, as->dtype, rank, as->dim + 4 - rank);
-    memcpy(x->data, as->data, (size_t)(as->count * dtype_bits(as->dtype) / 8));
-    tensor_release(as);
-  }
+  int axis = skip_axis(t) - 4 + s->bias_rank;
+  if (axis >= 0 && s->whole[skip_axis(t)]) x = without_first(t, x, axis); /* as queries */
   return argument(t, x, dim);
 }
 
@@ -178,14 +217,16 @@ static void make(Trial *t, Arena *a) {
   DimPool *p = t->m->dims;
   Dim rows = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "rows", 256)) : NULL;
   Dim keys = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "keys", 2048)) : NULL;
-  int64_t qs[] = {s.b, s.g * s.share, s.s, s.d}, ks[] = {s.b, s.g, s.t, s.d}, vs[] = {s.b, s.g, s.t, s.e}, heads = qs[1];
+  int64_t c = s.sequences ? s.sequences : s.b;
+  int64_t qs[] = {s.b, s.g * s.share, s.s, s.d}, ks[] = {c, s.g, s.t, s.d}, vs[] = {c, s.g, s.t, s.e}, heads = qs[1];
   Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
   Value *q = floats(t, &b, &r, s.dtype, qs, rows, true), *k = floats(t, &b, &r, s.dtype, ks, keys, false);
-  Value *in[7] = {q, k, floats(t, &b, &r, s.dtype, vs, keys, false)};
+  Value *in[8] = {q, k, floats(t, &b, &r, s.dtype, vs, keys, false)};
   if (s.bias) in[3] = bias(t, &r, rows, keys);
-  if (s.lengths) in[4] = integers(t, &r, s.t, 0);
+  if (s.sequences) cache_rows(t, &r, rows, in);
+  else if (s.lengths) in[4] = integers(t, &r, s.t, 0);
   uint64_t after_lengths = r.state;
-  if (s.offsets || t->skip) in[5] = integers(t, &r, s.offsets ? s.past : 0, t->skip);
+  if (!s.sequences && (s.offsets || t->skip)) in[5] = integers(t, &r, s.offsets ? s.past : 0, t->skip);
   r.state = after_lengths ^ 1;
   if (s.sinks) {
     Tensor *x = tensor_new(NULL, s.dtype, 1, &heads);
@@ -193,9 +234,9 @@ static void make(Trial *t, Arena *a) {
     if (random_chance(&r, 30)) dtype_set_f(s.dtype, x->data, 0, -INFINITY);
     in[6] = argument(t, x, NULL);
   }
-  Value *y = build(&b, OP_attention, 1, 7, in,
+  Value *y = build(&b, OP_attention, 1, s.sequences ? 8 : 7, in,
                    ATTRS(at_i(attention, causal, s.causal), at_f(attention, scale, s.scale), at_f(attention, softcap, s.softcap),
-                         at_i(attention, window, s.window), at_i(attention, ahead, s.ahead)));
+                         at_i(attention, window, s.window), at_i(attention, ahead, s.ahead), at_i(attention, ring, s.ring)));
   if (s.follow) y = build_unary(&b, OP_neg, y);
   if (s.moved) y = move(&b, y);
   build(&b, OP_return, 0, INS(y), NO_ATTRS);
@@ -206,9 +247,9 @@ static void make(Trial *t, Arena *a) {
 
 static bool complain(const Trial *t, const char *why) {
   const Shape *s = &t->s;
-  printf("FAIL seed %" PRIu64 " (%s, b %" PRId64 ", g %" PRId64 " of %" PRId64 ", s %" PRId64 " less %" PRId64 ", t %" PRId64 ", d %" PRId64
+  printf("FAIL seed %" PRIu64 " (%s, %s%" PRId64 " sequences, b %" PRId64 ", g %" PRId64 " of %" PRId64 ", s %" PRId64 " less %" PRId64 ", t %" PRId64 ", d %" PRId64
          ", e %" PRId64 "%s%s%s%s%s, window %" PRId64 ", ahead %" PRId64 ", cap %g, bias %d of rank %d %d%d%d%d): %s\n",
-         t->seed, dtype_name(s->dtype), s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
+         t->seed, dtype_name(s->dtype), s->ring ? "ring of " : "", s->sequences, s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
          s->lengths ? ", lengths" : "", s->offsets ? ", offsets" : "", s->sinks ? ", sinks" : "", s->symbolic ? ", symbolic" : s->moved ? ", moved" : "",
          s->window, s->ahead, s->softcap, (int)s->bias, s->bias_rank, s->whole[0], s->whole[1], s->whole[2], s->whole[3], why);
   return false;
@@ -231,13 +272,14 @@ static bool run(Trial *t, Via via, Tensor **out) {
 /* The last queries come out the same to the bit without those before them. */
 static bool same_alone(Trial *t, Tensor *all) {
   Tensor *alone = NULL;
-  if (t->s.s < 2) return true;
+  int64_t rows = t->s.sequences ? t->s.b : t->s.s;
+  if (rows < 2) return true;
   Random r = {t->seed + 1};
-  t->skip = t->s.s - 1 - random_below(&r, t->s.s > 4 ? 4 : 1);
+  t->skip = rows - 1 - random_below(&r, rows > 4 ? 4 : 1);
   if (!run(t, VIA_NATIVE, &alone)) return false;
   Tensor *last = tensor_new(NULL, all->dtype, 4, all->dim);
   memcpy(last->data, all->data, (size_t)(all->count * dtype_bits(all->dtype) / 8));
-  last = without_first(t, last);
+  last = without_first(t, last, skip_axis(t));
   Comparison c = compare_exact(alone, last);
   tensor_release(last);
   tensor_release(alone);
