@@ -21,16 +21,17 @@ enum { N_BENCHES = sizeof benches / sizeof *benches };
 /* ---- the command line ---- */
 
 static int usage(void) {
-  puts("bench NAME [--json] [-t N] [--shape S] [--dtype D] [--peer] [--numerics N] [--device N] [--model FILE] [--least PERCENT]\n");
+  puts("bench NAME [--json] [-t N] [--shape S] [--dtype D] [--peer] [--numerics N] [--device N] [--model FILE] [--least PERCENT] [--rounds N]\n");
   for (int i = 0; i < N_BENCHES; i++) printf("  %-12s %s\n", benches[i].name, benches[i].doc);
   puts("\n  --json            one JSON object a figure\n"
        "  -t N              with N threads; else with one, and with all\n"
-       "  --shape S         sizes with x between, instead of the bench's own\n"
-       "  --dtype D         f32 or bf16\n"
-       "  --peer            compare with ONNX Runtime where it can do the same\n"
+       "  --shape S         sizes with x between, or a name, instead of the bench's own\n"
+       "  --dtype D         f32, bf16 or f16\n"
+       "  --peer            compare with ONNX Runtime, or llama.cpp, where it can do the same\n"
        "  --numerics N      exact or fast\n"
        "  --device N        0, the processor\n"
-       "  --least PERCENT   fail where a figure is below so much of its roofline");
+       "  --least PERCENT   fail where a figure is below so much of its roofline\n"
+       "  --rounds N        turns, instead of 101: for a quick look");
   return EXIT_USAGE;
 }
 
@@ -50,18 +51,20 @@ static bool read_option(Bench *b, int argc, char **argv, int *i) {
   else if (strcmp(s, "--dtype") == 0) b->dtype = word(argc, argv, i);
   else if (strcmp(s, "--model") == 0) b->model = word(argc, argv, i);
   else if (strcmp(s, "--numerics") == 0) b->numerics = word(argc, argv, i);
+  else if (strcmp(s, "--rounds") == 0) b->rounds = atoi(word(argc, argv, i));
   else if (strcmp(s, "--least") == 0) b->least = atof(word(argc, argv, i));
   else return strcmp(s, "--device") == 0 && strcmp(word(argc, argv, i), "0") == 0;
   return true;
 }
 
 int main(int argc, char **argv) {
-  Bench b = {.arena = arena_new(), .numerics = "exact", .good = true};
+  Bench b = {.arena = arena_new(), .numerics = "exact", .rounds = BENCH_ROUNDS, .good = true};
   int which = 0;
   while (argc > 1 && which < N_BENCHES && strcmp(benches[which].name, argv[1]) != 0) which++;
   if (argc < 2 || which == N_BENCHES) return usage();
   for (int i = 2; i < argc; i++)
     if (!read_option(&b, argc, argv, &i)) return usage();
+  if (b.rounds < 1 || b.rounds > BENCH_ROUNDS) return usage();
   benches[which].run(&b);
   arena_free(b.arena);
   return b.good ? EXIT_OK : EXIT_INPUT;
@@ -86,8 +89,7 @@ static Shape read_shape(const char *text, int axes) {
   exit(EXIT_USAGE);
 }
 
-/* The next of words with spaces between, or NULL. */
-static const char *next_word(Arena *a, const char **at) {
+const char *bench_word(Arena *a, const char **at) {
   *at += strspn(*at, " ");
   size_t n = strcspn(*at, " ");
   const char *w = n ? arena_string(a, *at, n) : NULL;
@@ -98,9 +100,9 @@ static const char *next_word(Arena *a, const char **at) {
 void bench_each(Bench *b, const char *shapes, int axes, const char *dtypes,
                 void (*one)(Bench *b, const Shape *s, const char *dtype)) {
   const char *dtype, *text, *from = b->dtype ? b->dtype : dtypes;
-  while ((dtype = next_word(b->arena, &from))) {
+  while ((dtype = bench_word(b->arena, &from))) {
     const char *at = b->shape ? b->shape : shapes;
-    while ((text = next_word(b->arena, &at))) {
+    while ((text = bench_word(b->arena, &at))) {
       Shape s = read_shape(text, axes);
       one(b, &s, dtype);
     }

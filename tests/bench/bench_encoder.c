@@ -41,7 +41,7 @@ static double operations(Arena *a, const char *file, const Shape *s) {
 static void measure(Bench *b, const char *name, const char *file, const Shape *s) {
   Arena *a = arena_new();
   Module *m = import(a, file);
-  const char *peer[] = {"model", arena_printf(a, "--model=%s", file), arena_printf(a, "--shape=%s", s->text), NULL};
+  const char *peer[] = {"onnxruntime", "model", arena_printf(a, "--model=%s", file), arena_printf(a, "--shape=%s", s->text), NULL};
   Figure f = {.name = name, .shape = s->text, .dtype = "f32", .arithmetic = PEAK_fma, .peer = peer};
   f.operations = operations(a, file, s);
   bench_module(b, &f, m, s);

@@ -12,7 +12,7 @@ static Peak arithmetic(const Bench *b) { return is_fast(b) && peak_here(PEAK_bf1
 static void bench_product(Bench *b, const char *name, const char *shape, int64_t m, int64_t n, int64_t k, const char *dtype) {
   long long M = m, N = n, K = k;
   double element = strcmp(dtype, "bf16") == 0 || is_fast(b) ? 2 : 4;
-  const char *peer[] = {"matmul", arena_printf(b->arena, "--shape=%lldx%lldx%lld", M, N, K), arena_printf(b->arena, "--dtype=%s", dtype), NULL};
+  const char *peer[] = {"onnxruntime", "matmul", arena_printf(b->arena, "--shape=%lldx%lldx%lld", M, N, K), arena_printf(b->arena, "--dtype=%s", dtype), NULL};
   Figure f = {.name = name, .shape = shape, .dtype = dtype, .arithmetic = arithmetic(b), .peer = peer};
   f.operations = 2.0 * (double)m * (double)n * (double)k;
   if (m == 1) f.memory = PEAK_read, f.bytes = element * (double)n * (double)k;

@@ -10,18 +10,19 @@
 #include "ir/eval.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
+#include "ir/view.h"
 #include "passes/pass.h"
 #include "runtime/session.h"
 #include "runtime/size.h"
 
-typedef struct Loaded {
+struct BenchProgram {
   Module *module;
   LlvmModule *llvm;
   Jit *jit;
   ProgramInfo info;
   const lrt_program *program;
   char *weights;
-} Loaded;
+};
 
 static _Noreturn void refuse(const Module *m) {
   diag_flush(m->diag, stderr, false);
@@ -30,7 +31,7 @@ static _Noreturn void refuse(const Module *m) {
 
 /* ---- compiling ---- */
 
-static void compile(Loaded *l) {
+static void compile(BenchProgram *l) {
   Module *m = l->module;
   const Target *host = jit_host_target();
   if (!host) diag_error(m->diag, (Loc){0}, "this machine is none of the targets"), refuse(m);
@@ -45,7 +46,7 @@ static void compile(Loaded *l) {
 }
 
 /* The program is for its own file alone; here it is looked up, and its weights are elsewhere. */
-static void load(Loaded *l) {
+static void load(BenchProgram *l) {
   LLVMSetVisibility(LLVMGetNamedGlobal(l->llvm->module, "lrt_model_data"), LLVMDefaultVisibility);
   LLVMValueRef place = LLVMGetNamedGlobal(l->llvm->module, "lrt_weights_place");
   if (place) LLVMDeleteGlobal(place);
@@ -53,17 +54,52 @@ static void load(Loaded *l) {
   l->program = &((const lrt_model *)jit_symbol(l->jit, "lrt_model_data"))->level[0];
 }
 
-static void copy_weights(Loaded *l) {
-  l->weights = roofline_memory((size_t)l->info.weights_size);
+static void compute_weight(BenchProgram *l, const ProgramWeight *w) {
   Evaluator *e = eval_new(l->module, (EvalOptions){0});
-  for (int i = 0; i < l->info.weights.n; i++) {
-    const ProgramWeight *w = &l->info.weights.at[i];
-    Tensor *t = eval_constant(e, w->constant);
-    if (!t) refuse(l->module);
-    memcpy(l->weights + w->offset, t->data, (size_t)w->size);
-    tensor_release(t);
-  }
+  Tensor *t = eval_constant(e, w->constant);
+  if (!t) refuse(l->module);
+  memcpy(l->weights + w->offset, t->data, (size_t)w->size);
+  tensor_release(t);
   eval_free(e);
+}
+
+/* Most are elements of a file in another order; evaluation would take each of them by itself. */
+static void copy_weight(BenchProgram *l, const ProgramWeight *w) {
+  View v;
+  if (!view_of(l->module, w->constant, &v) || v.source->kind == CONSTANT_EXPR) {
+    compute_weight(l, w);
+    return;
+  }
+  const char *source = v.source->kind == CONSTANT_FILE ? constant_data(l->module, v.source, w->constant->loc) : v.source->bytes;
+  if (!source) refuse(l->module);
+  view_read(&v, source, 0, v.count, l->weights + w->offset);
+}
+
+static void copy_weights(BenchProgram *l) {
+  l->weights = roofline_memory((size_t)l->info.weights_size);
+  for (int i = 0; i < l->info.weights.n; i++) copy_weight(l, &l->info.weights.at[i]);
+}
+
+BenchProgram *bench_open(Bench *b, Module *m) {
+  BenchProgram *l = ARENA_NEW(b->arena, BenchProgram);
+  Numerics n = NUMERICS_exact;
+  if (!numerics_find(b->numerics, &n)) fatal_resource("--numerics %s: it is exact or fast", b->numerics);
+  module_set_numerics(m, n);
+  *l = (BenchProgram){.module = m};
+  compile(l);
+  load(l);
+  copy_weights(l);
+  return l;
+}
+
+void bench_close(BenchProgram *l) {
+  roofline_release(l->weights, (size_t)l->info.weights_size);
+  jit_free(l->jit);
+  llvm_module_free(l->llvm);
+}
+
+void bench_session(const BenchProgram *l, int64_t threads, lrt_session *s) {
+  if (!session_open(s, l->program, l->weights, threads)) fatal_resource("%s", s->error);
 }
 
 /* ---- running ---- */
@@ -102,12 +138,13 @@ static void port_shape(const lrt_program *p, const lrt_port *port, const Shape *
 
 static void run_session(void *ctx) { ensure(session_run(ctx)); }
 
-static void measure(Bench *b, const Figure *f, const Loaded *l, const Shape *sizes, int64_t threads) {
+static void measure(Bench *b, const Figure *f, const BenchProgram *l, const Shape *sizes, int64_t threads) {
   const lrt_program *p = l->program;
   lrt_session s;
   void **data = ARENA_ARRAY(b->arena, void *, (int)p->n_inputs);
   size_t *bytes = ARENA_ARRAY(b->arena, size_t, (int)p->n_inputs);
-  bool good = session_open(&s, p, l->weights, threads);
+  bool good = true;
+  bench_session(l, threads, &s);
   for (int64_t i = 0, dim[LRT_RANK]; good && i < p->n_inputs; i++) {
     port_shape(p, &p->input[i], sizes, dim);
     bytes[i] = port_bytes(&p->input[i], dim);
@@ -122,19 +159,11 @@ static void measure(Bench *b, const Figure *f, const Loaded *l, const Shape *siz
 }
 
 void bench_module(Bench *b, const Figure *f, Module *m, const Shape *sizes) {
-  Loaded l = {.module = m};
-  Numerics n = NUMERICS_exact;
-  if (!numerics_find(b->numerics, &n)) fatal_resource("--numerics %s: it is exact or fast", b->numerics);
-  module_set_numerics(m, n);
-  compile(&l);
-  load(&l);
-  copy_weights(&l);
+  BenchProgram *l = bench_open(b, m);
   int64_t threads[2];
   int n_threads = bench_threads(b, threads);
-  for (int i = 0; i < n_threads; i++) measure(b, f, &l, sizes, threads[i]);
-  roofline_release(l.weights, (size_t)l.info.weights_size);
-  jit_free(l.jit);
-  llvm_module_free(l.llvm);
+  for (int i = 0; i < n_threads; i++) measure(b, f, l, sizes, threads[i]);
+  bench_close(l);
 }
 
 void bench_text(Bench *b, const Figure *f, const char *text) {

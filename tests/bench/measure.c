@@ -12,7 +12,7 @@
 #include "bench.h"
 #include "ir/fatal.h"
 
-enum { ROUNDS = 101, WARM = 3 };
+enum { WARM = 3 };
 static const double slice = 0.01; /* seconds; one run where that takes longer */
 
 static double now(clockid_t clock) {
@@ -41,6 +41,7 @@ typedef struct Turn {
   clockid_t clock;
   double amount; /* of one run */
   int64_t times; /* a slice */
+  const struct Turn *less; /* what is not counted, or NULL */
 } Turn;
 
 static double seconds(const Turn *t) {
@@ -50,10 +51,13 @@ static double seconds(const Turn *t) {
   return now(t->clock) - start;
 }
 
-static double rate(const Turn *t) { return t->amount * (double)t->times / seconds(t); }
+static double rate(const Turn *t) {
+  double one = seconds(t) / (double)t->times;
+  return t->amount / (t->less ? one - seconds(t->less) / (double)t->less->times : one);
+}
 
 static Turn turn(Run *run, void *ctx, clockid_t clock, double amount) {
-  Turn t = {run, ctx, clock, amount, 1};
+  Turn t = {run, ctx, clock, amount, 1, NULL};
   seconds(&t);
   double one = seconds(&t);
   if (one > 0 && one < slice) t.times = (int64_t)ceil(slice / one);
@@ -91,11 +95,12 @@ static bool binding_roofline(const Figure *f, lrt_pool *pool, void *memory, cloc
 /* ---- rounds ---- */
 
 typedef struct Rounds {
-  double rate[ROUNDS], of_roofline[ROUNDS], of_peer[ROUNDS];
+  int n;
+  double rate[BENCH_ROUNDS], of_roofline[BENCH_ROUNDS], of_peer[BENCH_ROUNDS];
 } Rounds;
 
 static void take_rounds(Rounds *r, const Turn *ours, const Turn *roof, const Turn *peer) {
-  for (int i = -WARM; i < ROUNDS; i++) {
+  for (int i = -WARM; i < r->n; i++) {
     double roof_rate = roof ? rate(roof) : NAN, own = rate(ours), peer_rate = peer ? rate(peer) : NAN;
     if (i < 0) continue;
     r->rate[i] = own;
@@ -104,35 +109,46 @@ static void take_rounds(Rounds *r, const Turn *ours, const Turn *roof, const Tur
   }
 }
 
-static void print_rounds(Bench *b, const Figure *f, int64_t threads, Rounds *r, const char *unit, bool roofed, const Peer *peer) {
-  Row row = {.name = f->name, .shape = f->shape, .dtype = f->dtype, .numerics = b->numerics, .unit = unit, .threads = threads};
-  row.value = bench_percentile(r->rate, ROUNDS, 50) * 1e-9;
-  row.of_roofline = roofed ? bench_percentile(r->of_roofline, ROUNDS, 50) : NAN;
-  row.p10 = roofed ? bench_percentile(r->of_roofline, ROUNDS, 10) : bench_percentile(r->rate, ROUNDS, 10) * 1e-9;
-  row.p90 = roofed ? bench_percentile(r->of_roofline, ROUNDS, 90) : bench_percentile(r->rate, ROUNDS, 90) * 1e-9;
+static void print_rounds(Bench *b, const Figure *f, int64_t threads, Rounds *r, const Turn *ours, const char *unit, bool roofed, const Peer *peer) {
+  Row row = {.name = f->name, .shape = f->shape, .dtype = f->dtype, .numerics = b->numerics, .unit = f->unit ? f->unit : unit, .threads = threads};
+  double by = f->unit ? f->count / ours->amount : 1e-9;
+  row.value = bench_percentile(r->rate, r->n, 50) * by;
+  row.of_roofline = roofed ? bench_percentile(r->of_roofline, r->n, 50) : NAN;
+  row.p10 = roofed ? bench_percentile(r->of_roofline, r->n, 10) : bench_percentile(r->rate, r->n, 10) * by;
+  row.p90 = roofed ? bench_percentile(r->of_roofline, r->n, 90) : bench_percentile(r->rate, r->n, 90) * by;
   row.peer = peer ? peer_about(peer) : NULL;
-  row.of_peer = peer ? bench_percentile(r->of_peer, ROUNDS, 50) : NAN;
+  row.of_peer = peer ? bench_percentile(r->of_peer, r->n, 50) : NAN;
   bench_print(b, &row);
 }
 
-void bench_run(Bench *b, const Figure *f, int64_t threads, Run *run, void *ctx) {
+static Peer *open_peer(Bench *b, const char *const *words, int64_t threads) {
+  return b->peer && words ? peer_open(b->arena, words, threads) : NULL;
+}
+
+void bench_run_less(Bench *b, const Figure *f, int64_t threads, Run *run, void *ctx, const Less *less) {
   lrt_pool *pool = pool_open(threads);
   void *memory = f->bytes > 0 ? roofline_memory(roofline_bytes()) : NULL;
-  Peer *peer = b->peer && f->peer ? peer_open(b->arena, f->peer, threads) : NULL;
+  Peer *peer = open_peer(b, f->peer, threads), *peer_less = less && peer ? open_peer(b, less->peer, threads) : NULL;
   clockid_t clock = clock_of(threads, peer);
   Roofline r;
   bool roofed = binding_roofline(f, pool, memory, clock, &r);
   bool moves = roofed ? r.peak == f->memory && f->bytes > 0 : f->operations == 0;
-  Turn ours = turn(run, ctx, clock, moves ? f->bytes : f->operations), roof, other;
+  Turn ours = turn(run, ctx, clock, moves ? f->bytes : f->operations), roof, other, ours_less, other_less;
+  if (less) ours_less = turn(less->run, less->ctx, clock, 0), ours.less = &ours_less;
   if (roofed) roof = roofline_turn(&r, clock);
   if (peer) other = turn(NULL, peer, clock, ours.amount);
+  if (peer_less) other_less = turn(NULL, peer_less, clock, 0), other.less = &other_less;
   Rounds *rounds = ARENA_NEW(b->arena, Rounds);
+  rounds->n = b->rounds;
   take_rounds(rounds, &ours, roofed ? &roof : NULL, peer ? &other : NULL);
-  print_rounds(b, f, threads, rounds, roofed ? peak_unit(r.peak) : moves ? "GB/s" : "GFLOP/s", roofed, peer);
+  print_rounds(b, f, threads, rounds, &ours, roofed ? peak_unit(r.peak) : moves ? "GB/s" : "GFLOP/s", roofed, peer);
   peer_close(peer);
+  peer_close(peer_less);
   roofline_release(memory, roofline_bytes());
   pool_close(pool);
 }
+
+void bench_run(Bench *b, const Figure *f, int64_t threads, Run *run, void *ctx) { bench_run_less(b, f, threads, run, ctx, NULL); }
 
 /* ---- printing ---- */
 

@@ -28,7 +28,7 @@ static char **command(Arena *a, const char *const *word, int64_t threads) {
   const char *python = getenv("LATHE_BENCH_PYTHON");
   VEC(char *) argv = {0};
   vec_push(a, &argv, (char *)(uintptr_t)(python ? python : "python3"));
-  vec_push(a, &argv, arena_printf(a, "tests/bench/peer_onnxruntime.py"));
+  vec_push(a, &argv, arena_printf(a, "tests/bench/peer_%s.py", *word++));
   vec_push(a, &argv, arena_printf(a, "--threads=%lld", (long long)threads));
   for (; *word; word++) vec_push(a, &argv, (char *)(uintptr_t)*word);
   vec_push(a, &argv, NULL);

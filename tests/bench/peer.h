@@ -8,7 +8,7 @@
 
 typedef struct Peer Peer;
 
-/* Starts tests/bench/peer_onnxruntime.py with these words and so many threads; NULL: it cannot do it, and why was said
+/* Starts tests/bench/peer_<the first word>.py with the other words and so many threads; NULL: it cannot do it, and why was said
  * on stderr. */
 Peer *peer_open(Arena *a, const char *const *word, int64_t threads);
 /* What it is: a JSON object with its name, version and flags. */
