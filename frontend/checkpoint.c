@@ -30,6 +30,16 @@ static Type tensor_type(Module *m, Dtype t, int rank, const int64_t *size) {
   return type_tensor(m->types, t, rank, dim);
 }
 
+/* A tensor's bytes as they lie in the file. */
+static Constant *file_constant(Checkpoint *c, const CheckpointTensor *t, const char *name, Type type) {
+  Constant *k = module_add_constant(c->module, module_free_name(c->module, name), type);
+  k->loc = (Loc){.name = t->name};
+  k->kind = CONSTANT_FILE;
+  k->file = t->file;
+  k->offset = t->offset;
+  return k;
+}
+
 /* The bytes of a tensor in blocks: [.., blocks, bytes]. */
 static Constant *raw_constant(Checkpoint *c, const CheckpointTensor *t, const BlockType *type, const char *name) {
   int64_t dim[MAX_RANK];
@@ -37,45 +47,32 @@ static Constant *raw_constant(Checkpoint *c, const CheckpointTensor *t, const Bl
   dim[t->rank - 1] /= type->elements;
   dim[t->rank] = type->bytes;
   Module *m = c->module;
-  const char *raw = module_free_name(m, arena_printf(m->arena, "%s.%s", name, type->name));
-  Constant *k = module_add_constant(m, raw, tensor_type(m, DT_u8, t->rank + 1, dim));
-  k->kind = CONSTANT_FILE;
-  k->file = t->file;
-  k->offset = t->offset;
-  return k;
+  return file_constant(c, t, arena_printf(m->arena, "%s.%s", name, type->name), tensor_type(m, DT_u8, t->rank + 1, dim));
 }
 
-/* Decoded numbers become bf16, in which a program multiplies as fast as in any 16-bit type. */
-static void decode(Checkpoint *c, const CheckpointTensor *t, const char *name, Constant *k) {
+/* Decoded numbers become bf16, in which a program multiplies as fast as in any 16-bit type. What an expression uses stands before it. */
+static Constant *decoded_constant(Checkpoint *c, const CheckpointTensor *t, const char *name) {
   Module *m = c->module;
   const BlockType *type = block_type(t->blocks);
   Constant *raw = raw_constant(c, t, type, name);
+  Constant *k = module_add_constant(m, module_free_name(m, name), tensor_type(m, DT_bf16, t->rank, t->dim));
   Func *f = ARENA_NEW(m->arena, Func);
-  *f = (Func){.module = m, .name = name, .level = LEVEL_TENSOR, .launch = {.local = {1, 1, 1}}};
+  *f = (Func){.module = m, .name = k->name, .level = LEVEL_TENSOR, .launch = {.local = {1, 1, 1}}};
   Builder b = {.module = m, .func = f, .block = block_new(f, NULL)};
   f->body = b.block;
   Value *v = build_cast(&b, type->decode(&b, build_const(&b, raw)), DT_bf16);
   v = build_reshape(&b, v, t->rank, k->type->dim);
   build(&b, OP_yield, 0, INS(v), NO_ATTRS);
+  k->loc = (Loc){.name = t->name};
   k->kind = CONSTANT_EXPR;
   k->body = b.block;
+  return k;
 }
 
 Constant *checkpoint_constant(Checkpoint *c, CheckpointTensor *t, const char *name) {
-  Module *m = c->module;
   if (t->constant) return t->constant;
-  Dtype dtype = t->dtype == DT_none ? DT_bf16 : t->dtype;
-  name = module_free_name(m, name);
-  Constant *k = module_add_constant(m, name, tensor_type(m, dtype, t->rank, t->dim));
-  k->loc = (Loc){.name = t->name};
-  if (t->dtype == DT_none) {
-    decode(c, t, name, k);
-  } else {
-    k->kind = CONSTANT_FILE;
-    k->file = t->file;
-    k->offset = t->offset;
-  }
-  return t->constant = k;
+  if (t->dtype == DT_none) return t->constant = decoded_constant(c, t, name);
+  return t->constant = file_constant(c, t, name, tensor_type(c->module, t->dtype, t->rank, t->dim));
 }
 
 /* ---- settings ---- */
