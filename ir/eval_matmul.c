@@ -132,15 +132,13 @@ bool eval_matmul(EvalCall *c) {
 typedef struct Panels {
   const Tensor *x, *w;
   int64_t depth, tile, pair; /* pair: products side by side, 1 or 2 */
-  int64_t block, next;       /* of a row: elements that lie together, and from one such block to the next */
 } Panels;
 
 static Panels panels_of(const Node *n, const Tensor *x, const Tensor *w) {
-  bool pairs = node_bool(n, matmul_panels, pairs), blocked = node_bool(n, matmul_panels, blocked);
-  Panels p = {.x = x, .w = w, .pair = pairs ? 2 : 1, .block = x->dim[x->rank - 1]};
+  bool pairs = node_bool(n, matmul_panels, pairs);
+  Panels p = {.x = x, .w = w, .pair = pairs ? 2 : 1};
   p.tile = w->dim[w->rank - 1 - pairs];
   p.depth = w->dim[w->rank - 2 - pairs] * p.pair;
-  p.next = blocked && x->dim[0] ? x->count / x->dim[0] : 0;
   return p;
 }
 
@@ -148,15 +146,8 @@ static Panels panels_of(const Node *n, const Tensor *x, const Tensor *w) {
 static double panel_sum(const Panels *p, int64_t row, int64_t base, int64_t column) {
   int64_t at = base + column / p->tile * p->depth * p->tile + column % p->tile * p->pair;
   double sum = 0;
-  for (int64_t i = 0; i < p->depth; i++)
-    sum += tensor_f(p->x, row + i / p->block * p->next + i % p->block) *
-           tensor_f(p->w, at + i / p->pair * p->tile * p->pair + i % p->pair);
+  for (int64_t i = 0; i < p->depth; i++) sum += tensor_f(p->x, row + i) * tensor_f(p->w, at + i / p->pair * p->tile * p->pair + i % p->pair);
   return sum;
-}
-
-/* Where the rows of a batch begin in x: blocked rows are counted through all batches. */
-static int64_t first_row(const Tensor *out, int64_t batch, const Panels *p) {
-  return p->next ? batch * out->dim[out->rank - 2] * p->block : batch_base(out, out->rank - 2, batch, p->x);
 }
 
 bool eval_matmul_panels(EvalCall *c) {
@@ -169,7 +160,7 @@ bool eval_matmul_panels(EvalCall *c) {
   Tensor *flat = tensor_view((Tensor *)(uintptr_t)p.w, (int)rank, matrix);
   for (int64_t i = 0; i < out->count; i++) {
     int64_t batch = i / (rows * columns), row = i / columns % rows;
-    double sum = panel_sum(&p, first_row(out, batch, &p) + row * p.block, batch_base(out, out->rank - 2, batch, flat), i % columns);
+    double sum = panel_sum(&p, batch_base(out, out->rank - 2, batch, p.x) + row * p.depth, batch_base(out, out->rank - 2, batch, flat), i % columns);
     tensor_write_f(out, i, 1, &sum);
   }
   tensor_release(flat);

@@ -70,24 +70,23 @@ bool infer_matmul(Infer *c) {
 
 /* ---- a matrix in panels ---- */
 
-/* The axes of the two operands that the attributes move: how many go with a matrix of w, and what k is in each. */
+/* The axes of w: how many go with a matrix, and what k is. */
 typedef struct PanelAxes {
-  int own, x_rank; /* x_rank: with k as one axis */
-  Dim panels, tile, w_depth, x_depth;
+  int own;
+  Dim panels, tile, depth;
 } PanelAxes;
 
 static bool panel_axes(Infer *c, Type x, Type w, PanelAxes *a) {
   DimPool *p = c->module->dims;
-  bool pairs = node_bool(c->node, matmul_panels, pairs), blocked = node_bool(c->node, matmul_panels, blocked);
+  bool pairs = node_bool(c->node, matmul_panels, pairs);
   int last = w->rank - 1 - pairs;
-  *a = (PanelAxes){.own = 3 + pairs, .x_rank = x->rank - blocked};
-  if (a->x_rank < 2 || w->rank < a->own || (blocked && w->rank != a->own) || (pairs && !dim_is(w->dim[w->rank - 1], 2)))
-    return infer_error(c, "x must be [..,m,k] and w [..,panels,k,tile], or as `pairs` and `blocked` say, but are %s and %s",
+  *a = (PanelAxes){.own = 3 + pairs};
+  if (x->rank < 2 || w->rank < a->own || (pairs && !dim_is(w->dim[w->rank - 1], 2)))
+    return infer_error(c, "x must be [..,m,k] and w [..,panels,k,tile], or as `pairs` says, but are %s and %s",
                        type_text(c->module->arena, x), type_text(c->module->arena, w));
   a->panels = w->dim[last - 2];
   a->tile = w->dim[last];
-  a->w_depth = pairs ? dim_mul(p, w->dim[last - 1], dim_const(p, 2)) : w->dim[last - 1];
-  a->x_depth = blocked ? dim_mul(p, x->dim[0], x->dim[x->rank - 1]) : x->dim[x->rank - 1];
+  a->depth = pairs ? dim_mul(p, w->dim[last - 1], dim_const(p, 2)) : w->dim[last - 1];
   return true;
 }
 
@@ -100,14 +99,10 @@ bool infer_matmul_panels(Infer *c) {
   Dim dim[MAX_RANK], columns;
   PanelAxes a;
   if (!infer_float(c, 0, "x") || !infer_float(c, 1, "w") || !panel_axes(c, x, w, &a)) return false;
-  if (!infer_same_dim(c, a.x_depth, a.w_depth, "the axis that is summed over")) return false;
+  if (!infer_same_dim(c, x->dim[x->rank - 1], a.depth, "the axis that is summed over")) return false;
   if (!infer_ints(c, 2, 1, &columns, &n) || n != 1) return infer_error(c, "`columns` must be a list of one size");
   if (!infer_same_dim(c, dim_ceildiv(p, columns, a.tile), a.panels, "the panels of the columns")) return false;
-  if (a.x_rank < x->rank) {
-    for (int i = 0; i < a.x_rank - 2; i++) dim[rank++] = x->dim[i + 1];
-  } else if (!batch_dims(c, x, x->rank - 2, w, w->rank - a.own, &rank, dim)) {
-    return false;
-  }
+  if (!batch_dims(c, x, x->rank - 2, w, w->rank - a.own, &rank, dim)) return false;
   dim[rank++] = x->dim[x->rank - 2];
   dim[rank++] = columns;
   return infer_result(c, 0, to == DT_none ? x->dtype : to, rank, dim);

@@ -21,7 +21,7 @@ static const System systems[] = {
 #define V2 (FEATURE_round | FEATURE_extremes)
 #define V3 (V2 | FEATURE_avx2 | FEATURE_fma | FEATURE_f16)
 #define V4 (V3 | FEATURE_avx512f | FEATURE_avx512vl)
-#define CPU(system_index) .kind = TARGET_CPU, .system = &systems[system_index], .workgroup_memory = 256 << 10, .workgroup = 1, \
+#define CPU(system_index) .kind = TARGET_CPU, .system = &systems[system_index], .workgroup_memory = 1 << 20, .workgroup = 1, \
   .level1 = 32 << 10
 #define X86_64 CPU(X86), .index_bits = 64
 #define A64 (FEATURE_round | FEATURE_extremes | FEATURE_fma | FEATURE_f16)

@@ -1,7 +1,7 @@
 /* lower_panels.c -- products with a matrix in panels: tiles of the result stay in registers while k runs.
  *
- * A workgroup computes up to ROWS rows of one panel's columns, tile by tile; where x comes in blocks of k, of several panels,
- * block by block, so that a block of x stays in the cache until all of them have read it. Sums wait in the workgroup's
+ * A workgroup computes up to ROWS rows of one panel's columns, tile by tile. Rows that lie badly, or are too long for a cache, are
+ * copied side by side first, block of k by block, and serve several panels; sums wait in the workgroup's
  * memory, and leave it when they are complete. Every element is one chain of additions in the order of k, whatever the tile
  * and the block: so a row's result does not depend on how many rows there are. While a panel is read, the next one is asked
  * for, a little in each turn of each tile: as much as a tile's first pass over it needs would be waited for.
@@ -11,20 +11,22 @@
 #include "passes/lower.h"
 #include "passes/tile.h"
 
-/* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. PANELS: of a workgroup, where x is blocked. NEAR: see place_panels(). */
-enum { ROWS = 132, PANELS = 8, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, MAX_VECTORS = 16, NARROW_TILE = 4, AHEAD = 4096 };
+/* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. NEAR: see place_panels(). */
+enum { ROWS = 132, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, MAX_VECTORS = 16, NARROW_TILE = 4, AHEAD = 4096 };
 
 typedef struct Product {
   const Node *node;
   MatmulTile tile;
   int64_t panel;              /* columns of a panel, of which a tile computes tile.width */
-  int64_t group, panels;      /* rows and panels of a workgroup */
-  bool fma, shared, blocked;  /* shared: one matrix for all batches, whose rows are then counted through */
+  int64_t group, panels;      /* rows and panels of a workgroup, at most */
+  int64_t block, stride;      /* elements of k that are copied at once, and from row to row of the copy; 0: rows are read as they lie */
+  bool fma, shared, blocked;  /* shared: one matrix for all batches, whose rows are then counted through; blocked: in several blocks */
   bool pairs, dot2;           /* pairs: of k lie side by side; dot2: are multiplied by one instruction */
   bool vectors;               /* what follows is computed on vectors */
   Dim rows;
-  Value *row_count, *depth, *block, *columns;
-  Value *x, *w, *sums;        /* memory; sums: [panels, group, panel] */
+  Value *row_count, *depth, *columns;
+  Value *share;               /* panels of a workgroup */
+  Value *x, *w, *sums, *copy; /* memory; sums: [panels, group, panel]; copy: [group, stride] */
   Value *x_base, *w_base;     /* of the batch */
   Value *from, *to, *first;   /* the workgroup's rows, and its first panel */
   Value *index[MAX_RANK];     /* of the batch, where it is not shared */
@@ -215,7 +217,7 @@ static void store_tile(Kernel *k, const Product *p, const Tile *t, Value *from, 
 /* ---- the rows of a workgroup, for one panel ---- */
 
 typedef struct Pass {
-  Value *x, *w, *sums; /* where the block begins in x, the panel, and the panel's sums */
+  Value *x, *w, *sums; /* where the workgroup's first row begins in x, the panel, and the panel's sums */
   Value *stride;       /* from row to row in x */
   Value *depth;
   Value *next;         /* the panel, or the block of one, that is read after this */
@@ -248,9 +250,10 @@ static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *f
   Value *end = plus(k, from, times(k, kb_div(&k->b, count, size), size));
   KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
   Tile t = {.rows = rows, .w = s->w, .depth = s->depth, .pace = pace(p)};
-  Value *first = plus(k, s->x, times(k, loop.i, s->stride)), *number = kb_sub(&k->b, loop.i, p->from);
+  Value *number = kb_sub(&k->b, loop.i, p->from), *first = plus(k, s->x, times(k, number, s->stride));
+  Value *most = kb_sub(&k->b, kb_sub(&k->b, to, index_of(k, 1)), p->from);
   for (int r = 0; r < rows; r++) {
-    if (clamped) t.row[r] = plus(k, s->x, times(k, kb_min(&k->b, plus(k, loop.i, index_of(k, r)), kb_sub(&k->b, to, index_of(k, 1))), s->stride));
+    if (clamped) t.row[r] = plus(k, s->x, times(k, kb_min(&k->b, plus(k, number, index_of(k, r)), most), s->stride));
     else t.row[r] = plus(k, first, times(k, index_of(k, r), s->stride));
   }
   t.sums = plus(k, s->sums, times(k, number, index_of(k, p->panel)));
@@ -311,14 +314,14 @@ static Value *column_at(Kernel *k, const Product *p, Value *slot) { return times
 
 static Value *sums_at(Kernel *k, const Product *p, Value *slot) { return times(k, slot, index_of(k, p->group * p->panel)); }
 
-/* With all of k at once. */
-static void compute_panels(Kernel *k, const Product *p, Value *slots, ComputePart *compute) {
+/* All of k at once, of rows from x on. */
+static void compute_panels(Kernel *k, const Product *p, Value *slots, Value *x, Value *stride, ComputePart *compute) {
   KernelFor loop = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
-  Value *slot = loop.i;
-  Pass s = {.x = p->x_base, .stride = p->depth, .depth = p->depth, .sums = sums_at(k, p, slot)};
-  s.w = panel_at(k, p, plus(k, p->first, slot));
-  s.column = column_at(k, p, slot);
-  s.next = panel_at(k, p, plus(k, plus(k, p->first, slot), index_of(k, 1)));
+  Value *panel = plus(k, p->first, loop.i);
+  Pass s = {.x = x, .stride = stride, .depth = p->depth, .sums = index_of(k, 0)};
+  s.w = panel_at(k, p, panel);
+  s.column = column_at(k, p, loop.i);
+  s.next = panel_at(k, p, plus(k, panel, index_of(k, 1)));
   compute_panel(k, p, s, compute);
   kb_for_end(&k->b, &loop, 0, NULL);
 }
@@ -327,20 +330,35 @@ static void compute_panels(Kernel *k, const Product *p, Value *slots, ComputePar
 static Value *next_block(Kernel *k, const Product *p, Value *slot, Value *slots, Value *from) {
   Value *more = kb_less(&k->b, plus(k, slot, index_of(k, 1)), slots);
   Value *panel = kb_where(&k->b, more, plus(k, p->first, plus(k, slot, index_of(k, 1))), p->first);
-  Value *at = kb_where(&k->b, more, from, plus(k, from, p->block));
+  Value *at = kb_where(&k->b, more, from, plus(k, from, index_of(k, p->block)));
   return plus(k, panel_at(k, p, panel), times(k, at, index_of(k, p->panel)));
 }
 
+/* The workgroup's rows, from element `from` of each on. */
+static void copy_rows(Kernel *k, const Product *p, Value *from) {
+  int64_t lanes = p->tile.lanes * 32 / dtype_bits(p->x->type->dtype);
+  KernelFor row = kb_for(&k->b, p->from, p->to, 0, NULL);
+  Value *source = plus(k, plus(k, p->x_base, times(k, row.i, p->depth)), from);
+  Value *to = times(k, kb_sub(&k->b, row.i, p->from), index_of(k, p->stride));
+  KernelFor along = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->block), lanes, 0, NULL);
+  node_attr(along.node, attr_slot(for, unroll))->i = 4;
+  kb_store(&k->b, p->copy, plus(k, to, along.i), load_lanes(k, p->x, plus(k, source, along.i), lanes));
+  kb_for_end(&k->b, &along, 0, NULL);
+  kb_for_end(&k->b, &row, 0, NULL);
+}
+
 static void compute_blocks(Kernel *k, const Product *p, Value *slots) {
-  KernelFor blocks = kb_for(&k->b, index_of(k, 0), kb_div(&k->b, p->depth, p->block), 0, NULL);
-  Value *from = times(k, blocks.i, p->block);
+  Product copied = *p;
+  copied.x = p->copy;
+  KernelFor blocks = kb_for_step(&k->b, index_of(k, 0), p->depth, p->block, 0, NULL);
+  copy_rows(k, p, blocks.i);
   KernelFor slot = kb_for(&k->b, index_of(k, 0), slots, 0, NULL);
-  Pass s = {.x = times(k, from, p->row_count), .stride = p->block, .depth = p->block, .sums = sums_at(k, p, slot.i)};
-  s.w = plus(k, panel_at(k, p, plus(k, p->first, slot.i)), times(k, from, index_of(k, p->panel)));
-  s.next = next_block(k, p, slot.i, slots, from);
+  Pass s = {.x = index_of(k, 0), .stride = index_of(k, p->stride), .depth = index_of(k, p->block), .sums = sums_at(k, p, slot.i)};
+  s.w = plus(k, panel_at(k, p, plus(k, p->first, slot.i)), times(k, blocks.i, index_of(k, p->panel)));
+  s.next = next_block(k, p, slot.i, slots, blocks.i);
   s.column = column_at(k, p, slot.i);
-  s.last = kb_equal(&k->b, plus(k, from, p->block), p->depth);
-  compute_panel(k, p, s, compute_all_tiles);
+  s.last = kb_equal(&k->b, plus(k, blocks.i, index_of(k, p->block)), p->depth);
+  compute_panel(k, &copied, s, compute_all_tiles);
   kb_for_end(&k->b, &slot, 0, NULL);
   kb_for_end(&k->b, &blocks, 0, NULL);
 }
@@ -350,27 +368,34 @@ static Value *no_sum(Kernel *k, void *ctx, Value *i) {
   return kb_float(&k->b, DT_f32, 0);
 }
 
+static Value *rows_at(Kernel *k, const Product *p) { return plus(k, p->x_base, times(k, p->from, p->depth)); }
+
 static void compute_many(Kernel *k, const Product *p, Value *slots) {
-  if (!p->blocked) {
-    compute_panels(k, p, slots, compute_all_tiles);
-    return;
+  if (!p->copy) {
+    compute_panels(k, p, slots, rows_at(k, p), p->depth, compute_all_tiles);
+  } else if (!p->blocked) {
+    Product copied = *p;
+    copied.x = p->copy;
+    copy_rows(k, p, index_of(k, 0));
+    compute_panels(k, &copied, slots, index_of(k, 0), index_of(k, p->stride), compute_all_tiles);
+  } else {
+    kernel_fill(k, p->sums, index_of(k, p->panels * p->group * p->panel), no_sum, NULL);
+    compute_blocks(k, p, slots);
   }
-  kernel_fill(k, p->sums, index_of(k, p->panels * p->group * p->panel), no_sum, NULL);
-  compute_blocks(k, p, slots);
 }
 
-/* A row alone lies together in x, blocked or not, and reads its panels from one end to the other, all columns at once: part by
+/* A row alone is read as it lies, and reads its panels from one end to the other, all columns at once: part by
  * part, a panel would come from memory again and again. */
 static void compute_one(Kernel *k, const Product *p, Value *slots) {
   Product one = *p;
   one.blocked = false;
   one.tile.vectors = (int)p->panel / p->tile.lanes;
   one.tile.width = (int)p->panel;
-  compute_panels(k, &one, slots, compute_single);
+  compute_panels(k, &one, slots, p->x_base, p->depth, compute_single);
 }
 
 static void compute_group(Kernel *k, const Product *p, Value *panels) {
-  Value *slots = kb_min(&k->b, index_of(k, p->panels), kb_sub(&k->b, panels, p->first));
+  Value *slots = kb_min(&k->b, p->share, kb_sub(&k->b, panels, p->first));
   if (dim_is_const(p->rows)) {
     (p->rows->constant == 1 ? compute_one : compute_many)(k, p, slots);
   } else {
@@ -401,16 +426,29 @@ static Value *matrix_number(Kernel *k, const Product *p, Type operand, int own) 
   return at;
 }
 
+/* Where rows are copied, a workgroup takes several panels; but where there are few rows, so that there are enough workgroups, not many. */
+static void place_copied(Kernel *k, Product *p, Dim panels) {
+  DimPool *pool = k->module->dims;
+  Dim share = dim_max(pool, dim_const(pool, 1), dim_min(pool, dim_const(pool, p->panels), p->rows));
+  p->share = kernel_size(k, share);
+  p->first = times(k, group_id(k, 1), p->share);
+  p->from = times(k, group_id(k, 0), index_of(k, p->group));
+  k->grid[0] = dim_ceildiv(pool, p->rows, dim_const(pool, p->group));
+  k->grid[1] = dim_ceildiv(pool, panels, share);
+}
+
 /* With one matrix, NEAR panels meet all rows before the next ones do: they stay in a cache that the whole matrix does not fit,
  * and the rows of a workgroup in a nearer one. */
 static void place_panels(Kernel *k, Product *p, Dim panels) {
   DimPool *pool = k->module->dims;
   Dim groups = dim_ceildiv(pool, p->rows, dim_const(pool, p->group)), sets = dim_ceildiv(pool, panels, dim_const(pool, NEAR));
-  bool together = p->blocked || !p->shared || dim_is(groups, 1);
+  bool together = !p->shared || dim_is(groups, 1);
   Value *panel = group_id(k, 0);
   if (!together) panel = plus(k, times(k, group_id(k, 2), index_of(k, NEAR)), panel);
-  p->first = times(k, panel, index_of(k, p->panels));
-  k->grid[0] = together ? dim_ceildiv(pool, panels, dim_const(pool, p->panels)) : dim_const(pool, NEAR);
+  p->share = index_of(k, 1);
+  p->first = panel;
+  p->from = times(k, group_id(k, 1), index_of(k, p->group));
+  k->grid[0] = together ? panels : dim_const(pool, NEAR);
   k->grid[1] = groups;
   if (!together) k->grid[2] = sets;
 }
@@ -418,7 +456,7 @@ static void place_panels(Kernel *k, Product *p, Dim panels) {
 static void place_group(Kernel *k, Product *p, Dim panels) {
   Type x = node_in(p->node, 0)->type, w = node_in(p->node, 1)->type, t = p->node->out[0]->type;
   p->x_base = p->w_base = index_of(k, 0);
-  place_panels(k, p, panels);
+  (p->copy ? place_copied : place_panels)(k, p, panels);
   if (!p->shared) {
     Type batch = type_tensor(k->module->types, t->dtype, t->rank - 2, t->dim);
     k->grid[2] = type_elements(k->module->dims, batch);
@@ -427,7 +465,6 @@ static void place_group(Kernel *k, Product *p, Dim panels) {
     Value *matrix = times(k, matrix_number(k, p, w, 3 + p->pairs), kernel_size(k, panels));
     p->w_base = times(k, times(k, matrix, p->depth), index_of(k, p->panel));
   }
-  p->from = times(k, group_id(k, 1), index_of(k, p->group));
   p->to = kb_min(&k->b, plus(k, p->from, index_of(k, p->group)), p->row_count);
 }
 
@@ -437,6 +474,31 @@ static int64_t group_rows(const Product *p) {
   if (!dim_is_const(p->rows) || p->rows->constant == 0) return most;
   int64_t groups = (p->rows->constant + most - 1) / most, share = (p->rows->constant + groups - 1) / groups;
   return (share + tile - 1) / tile * tile;
+}
+
+/* Rows longer than LONG_ROW are copied in blocks, and so are those that lie a multiple of PAGE apart where a tile has more than
+ * a first cache of 8 ways takes of one place: they would put each other out. What is copied is LINE longer than a block, so that rows
+ * lie in different places. Copying is worth it for a tile of rows, and PER_PANEL: the more panels read it, the better, and their sums
+ * want to stay in the second cache, too. */
+enum { LONG_ROW = 12 << 10, PAGE = 4096, WAYS = 8, LINE = 64, MOST_BLOCK = 2048, LEAST_BLOCK = 1024, PER_PANEL = 64 << 10 };
+
+static int64_t block_bytes(const Product *p, int64_t row) {
+  bool few = dim_is_const(p->rows) && p->rows->constant < p->tile.rows, meet = p->tile.rows > WAYS && row % PAGE == 0;
+  if (!p->shared || few || (row <= LONG_ROW && !meet)) return 0;
+  if (row == PAGE) return PAGE;
+  int64_t part = MOST_BLOCK;
+  while (part >= LEAST_BLOCK && row % part) part -= LINE;
+  return part >= LEAST_BLOCK ? part : 0;
+}
+
+static void choose_copy(const Kernel *k, Product *p) {
+  Type x = node_in(p->node, 0)->type;
+  Dim depth = x->dim[x->rank - 1];
+  int64_t size = dtype_bits(x->dtype) / 8, block = dim_is_const(depth) ? block_bytes(p, depth->constant * size) : 0;
+  p->block = block / size;
+  p->stride = p->block + LINE / size;
+  p->blocked = block > 0 && p->block < depth->constant;
+  p->panels = block && k->target ? k->target->level2 / PER_PANEL : 1;
 }
 
 static void choose_arithmetic(Kernel *k, Product *p) {
@@ -451,7 +513,7 @@ static void choose_arithmetic(Kernel *k, Product *p) {
 bool lower_matmul_panels(Kernel *k, const Node *n) {
   Type x = node_in(n, 0)->type, w = node_in(n, 1)->type, t = n->out[0]->type;
   DimPool *pool = k->module->dims;
-  Product p = {.node = n, .blocked = node_bool(n, matmul_panels, blocked)};
+  Product p = {.node = n};
   choose_arithmetic(k, &p);
   p.panel = w->dim[w->rank - 1 - p.pairs]->constant;
   p.tile = tile_for(k->target, p.panel);
@@ -459,15 +521,14 @@ bool lower_matmul_panels(Kernel *k, const Node *n) {
   p.rows = t->dim[t->rank - 2];
   for (int i = 0; i < t->rank - 2 && p.shared; i++) p.rows = dim_mul(pool, p.rows, t->dim[i]);
   p.group = group_rows(&p);
-  p.panels = p.blocked ? PANELS : 1;
-  Dim block = x->dim[x->rank - 1], depth = p.blocked ? dim_mul(pool, x->dim[0], block) : block;
+  choose_copy(k, &p);
   p.row_count = kernel_size(k, p.rows);
-  p.block = kernel_size(k, block);
-  p.depth = kernel_size(k, depth);
+  p.depth = kernel_size(k, x->dim[x->rank - 1]);
   p.columns = kernel_size(k, t->dim[t->rank - 1]);
   p.x = kernel_operand(k, node_in(n, 0));
   p.w = kernel_operand(k, node_in(n, 1));
-  p.sums = kb_memory(&k->b, DT_f32, p.panels * p.group * p.panel);
+  p.sums = kb_memory(&k->b, DT_f32, (p.blocked ? p.panels : 1) * p.group * p.panel);
+  p.copy = p.block ? kb_memory(&k->b, x->dtype, p.group * p.stride) : NULL;
   Dim panels = w->dim[w->rank - 3 - p.pairs];
   place_group(k, &p, panels);
   compute_group(k, &p, kernel_size(k, panels));

@@ -4,26 +4,16 @@
  * from one end to the other; of bf16, [n / tile, k / 2, tile, 2], two products of a column side by side, as dot products
  * take them and others take apart with one instruction each. A weight's panels are a constant, made when they are needed;
  * other operands are laid out each time. Which products are packed depends on the weight alone, never on the rows of the
- * other operand, so that each element sums in the same order whether many rows are computed or one.
- *
- * The first: rows so long that a few of them do not fit a cache are cut in blocks, [k / block, m, block]. */
+ * other operand, so that each element sums in the same order whether many rows are computed or one. */
 #include "ir/fatal.h"
 #include "ir/infer.h"
 #include "passes/pass.h"
 #include "passes/tile.h"
 
-typedef struct Blocked { /* a first operand that has been cut */
-  const Value *x;
-  const Block *in;
-  Value *blocks;
-} Blocked;
-
 typedef struct Packing {
   Module *module;
-  Arena *scratch;
   MatmulTile tile;
   Node *at; /* what prepares the operands goes before this */
-  VEC(Blocked) blocked;
 } Packing;
 
 static bool is_tile_float(Type t) {
@@ -91,39 +81,6 @@ static Value *packed(const Packing *p, Builder *b, Value *w, bool transposed) {
   return known ? build_const(b, packed_constant(p, c, transposed)) : lay_out(b, w, transposed, p->tile.width);
 }
 
-/* ---- rows in blocks ---- */
-
-/* Measured on a core with 1 MB of second cache: rows of 12 KB are best read as they stand, longer ones in blocks of 512 elements. */
-enum { LONG_ROW = 12 << 10, MOST_BLOCK = 512, LEAST_BLOCK = 256, BLOCK_STEP = 16 };
-
-/* The largest part of k that is a block, or 0: rows are short enough, or k has no such part. */
-static int64_t block_of(const Value *x) {
-  Dim k = x->type->dim[x->type->rank - 1];
-  int64_t size = dtype_bits(x->type->dtype) / 8, part = MOST_BLOCK;
-  if (!dim_is_const(k) || k->constant * size <= LONG_ROW) return 0;
-  while (part >= LEAST_BLOCK && k->constant % part) part -= BLOCK_STEP;
-  return part >= LEAST_BLOCK ? part : 0;
-}
-
-/* x[..,m,k] as [k / block,..,m,block]; made once, behind x. */
-static Value *in_blocks(Packing *p, Value *x, int64_t block) {
-  DimPool *pool = p->module->dims;
-  Block *in = p->at->block;
-  for (int i = 0; i < p->blocked.n; i++)
-    if (p->blocked.at[i].x == x && p->blocked.at[i].in == in) return p->blocked.at[i].blocks;
-  Builder b = {.module = p->module, .func = in->func, .block = in, .before = p->at, .loc = p->at->loc};
-  int rank = x->type->rank;
-  int64_t perm[MAX_RANK];
-  Dim dim[MAX_RANK];
-  for (int i = 0; i < rank - 1; i++) dim[i] = x->type->dim[i], perm[i + 1] = i;
-  dim[rank] = dim_const(pool, block);
-  dim[rank - 1] = dim_ceildiv(pool, x->type->dim[rank - 1], dim[rank]);
-  perm[0] = rank - 1, perm[rank] = rank;
-  Value *blocks = build_transpose(&b, build_reshape(&b, x, rank + 1, dim), rank + 1, perm);
-  vec_push(p->scratch, &p->blocked, ((Blocked){x, in, blocks}));
-  return blocks;
-}
-
 /* ---- products ---- */
 
 /* A layout that serves a few rows only costs more than it saves; a panel that is mostly zeros does, too. */
@@ -153,25 +110,16 @@ static Value *turned(Builder *b, Value *x) {
   return build_transpose(b, x, rank, perm);
 }
 
-/* Do the rows share one matrix, and are there enough of them to be cut in blocks? */
-static bool may_block(const Packing *p, const Value *x, const Value *w) {
-  Dim rows = x->type->dim[x->type->rank - 2];
-  return w->type->rank == 2 && x->type->rank < MAX_RANK && (!dim_is_const(rows) || rows->constant >= p->tile.rows);
-}
-
 static void pack_product(Packing *p, Node *n) {
   Builder b = {.module = p->module, .func = n->block->func, .block = p->at->block, .before = p->at, .loc = n->loc};
   Value *x = node_in(n, 0), *w = node_in(n, 1);
   Type t = n->out[0]->type;
   if (node_bool(n, matmul, transa)) x = turned(&b, x);
   if (in_pairs(w)) x = fill_up(&b, x, x->type->rank - 1, 2);
-  int64_t block = may_block(p, x, w) ? block_of(x) : 0;
   Value *columns = build_dims(&b, 1, &t->dim[t->rank - 1]), *panels = packed(p, &b, w, node_bool(n, matmul, transb));
-  if (block) x = in_blocks(p, x, block);
   b.block = n->block, b.before = n;
   Value *v = build(&b, OP_matmul_panels, 1, INS(x, panels, columns),
-                   ATTRS(at_i(matmul_panels, out, (int64_t)t->dtype), at_i(matmul_panels, pairs, in_pairs(w)),
-                         at_i(matmul_panels, blocked, block != 0)));
+                   ATTRS(at_i(matmul_panels, out, (int64_t)t->dtype), at_i(matmul_panels, pairs, in_pairs(w))));
   v->type = t;
   value_replace(n->out[0], v);
   node_remove(n);
@@ -202,7 +150,7 @@ static int panel_width(const Module *m) {
 }
 
 bool pass_pack(PassCall *c, Func *f) {
-  Packing p = {.module = c->module, .scratch = c->scratch};
+  Packing p = {.module = c->module};
   if (!f->target || f->target->kind != TARGET_CPU || !f->target->vector_registers) return false;
   p.tile = matmul_tile(f->target);
   p.tile.width = panel_width(c->module);

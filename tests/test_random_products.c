@@ -34,8 +34,8 @@ static const Target *random_level(Random *r) {
   return n == 0 || random_chance(r, 50) ? host : level[random_below(r, n)];
 }
 
-/* So that rows are cut in blocks. */
-static int64_t long_depth(Random *r) { return 16 * (200 + random_below(r, 60)); }
+/* So that rows are copied: in blocks, or because they lie pages apart. */
+static int64_t long_depth(Random *r) { return random_chance(r, 30) ? 1024 << random_below(r, 3) : 16 * (200 + random_below(r, 60)); }
 
 static Shape random_shape(Random *r) {
   static const Dtype types[] = {DT_f32, DT_f32, DT_f32, DT_bf16, DT_f16};
