@@ -220,7 +220,7 @@ static bool keeps_last_axis(const Node *n) {
 }
 
 static bool can_vectorise_node(const Kernel *k, const Node *n, Dim last) {
-  bool arithmetic = k->elements->on_vectors(n->op);
+  bool arithmetic = k->elements->on_vectors(n->op) || (n->op == OP_cast && is_vector_float(node_in(n, 0)->type->dtype));
   if (!arithmetic && n->op != OP_expand && !(n->op == OP_transpose && keeps_last_axis(n))) return false;
   for (int i = 0; i < n->n_in && (arithmetic || i < 1); i++)
     if (!can_vectorise_operand(k, node_in(n, i), last)) return false;
