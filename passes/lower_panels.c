@@ -334,15 +334,17 @@ static Value *next_block(Kernel *k, const Product *p, Value *slot, Value *slots,
   return plus(k, panel_at(k, p, panel), times(k, at, index_of(k, p->panel)));
 }
 
-/* The workgroup's rows, from element `from` of each on. */
+/* The workgroup's rows, from element `from` of each on. What comes is asked for, and so the loop is not made a call that copies bytes. */
 static void copy_rows(Kernel *k, const Product *p, Value *from) {
-  int64_t lanes = p->tile.lanes * 32 / dtype_bits(p->x->type->dtype);
+  int64_t size = dtype_bits(p->x->type->dtype) / 8, lanes = p->tile.lanes * 4 / size;
   KernelFor row = kb_for(&k->b, p->from, p->to, 0, NULL);
   Value *source = plus(k, plus(k, p->x_base, times(k, row.i, p->depth)), from);
   Value *to = times(k, kb_sub(&k->b, row.i, p->from), index_of(k, p->stride));
   KernelFor along = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->block), lanes, 0, NULL);
   node_attr(along.node, attr_slot(for, unroll))->i = 4;
-  kb_store(&k->b, p->copy, plus(k, to, along.i), load_lanes(k, p->x, plus(k, source, along.i), lanes));
+  Value *at = plus(k, source, along.i);
+  build(&k->b, OP_prefetch, 0, INS(p->x, plus(k, at, index_of(k, AHEAD / size))), NO_ATTRS);
+  kb_store(&k->b, p->copy, plus(k, to, along.i), load_lanes(k, p->x, at, lanes));
   kb_for_end(&k->b, &along, 0, NULL);
   kb_for_end(&k->b, &row, 0, NULL);
 }
