@@ -141,6 +141,55 @@ static void write_targets(FILE *out) {
   }
 }
 
+/* ---- what programs take ---- */
+
+enum { LANGUAGE = 1, ENCODER = 2, ARRAYS = 4, ANY = 7 };
+
+static const struct {
+  const char *name, *title;
+} groups[] = {
+#define ARGUMENT(...)
+#define GROUP(name, title) {#name, title},
+#include "runtime/arguments.def"
+#undef GROUP
+#undef ARGUMENT
+};
+
+static const struct {
+  const char *name, *argument, *kind, *group, *doc;
+  char letter;
+  int programs;
+} arguments[] = {
+#define GROUP(...)
+#define ARGUMENT(name, letter, argument, kind, least, most, programs, group, doc) {#name, argument, #kind, #group, doc, letter, programs},
+#include "runtime/arguments.def"
+#undef ARGUMENT
+#undef GROUP
+};
+
+static void put_argument(int i, FILE *out) {
+  fputs("| `", out);
+  if (arguments[i].letter) fprintf(out, "-%c`, `", arguments[i].letter);
+  fputs("--", out);
+  for (const char *c = arguments[i].name; *c; c++) fputc(*c == '_' ? '-' : *c, out);
+  fprintf(out, "%s%s` | ", arguments[i].argument ? " " : "", arguments[i].argument ? arguments[i].argument : "");
+  put_cell(arguments[i].doc, out);
+  fprintf(out, "%s |", strcmp(arguments[i].kind, "LIST") == 0 ? "; may be given more than once" : "");
+  if (arguments[i].programs == ANY) fputs(" all |\n", out);
+  else fprintf(out, "%s%s |\n", arguments[i].programs & LANGUAGE ? " language models" : "", arguments[i].programs & ENCODER ? " encoders" : "");
+}
+
+static void write_program_options(FILE *out) {
+  fputs("# What programs take\n\n<!-- Written by `lathe docs` from runtime/arguments.def. -->\n\nOptions of the programs that `lathe build` "
+        "makes; a program's own `--help` lists those that it has. A value follows as the next word,\nor behind `=`. What "
+        "they do is told in [programs.md](programs.md) and [language-models.md](language-models.md).\n", out);
+  for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+    fprintf(out, "\n## %c%s\n\n| option | means | programs of |\n|---|---|---|\n", groups[g].title[0] - 'a' + 'A', groups[g].title + 1);
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+      if (strcmp(arguments[i].group, groups[g].name) == 0) put_argument((int)i, out);
+  }
+}
+
 static const struct {
   const char *name;
   void (*write)(FILE *);
@@ -148,6 +197,7 @@ static const struct {
     {"ops.md", write_ops},         {"dtypes.md", write_dtypes},           {"passes.md", write_passes},
     {"support.md", write_support}, {"options.md", options_write_markdown}, {"lathe.1", options_write_man},
     {"lathe.bash", options_write_completion}, {"targets.md", write_targets},
+    {"program-options.md", write_program_options},
 };
 
 int command_docs(Driver *d) {

@@ -10,6 +10,7 @@
 size_t text_length(const char *s);
 bool text_same(const char *a, const char *b);
 bool text_same_n(const char *a, const char *b, size_t n); /* the first n of a are all of b */
+bool text_begins(const char *s, const char *with);
 
 /* %s is a string, %d an int64_t, %x a uint64_t in hexadecimal, %g a double in a few digits, %% a percent sign. What
  * does not fit is cut off. Returns the length. */
@@ -18,6 +19,9 @@ size_t text_format_list(char *out, size_t size, const char *fmt, va_list ap);
 
 /* The decimal number at s, and what follows it; NULL where there is none that fits. */
 const char *text_number(const char *s, int64_t *out);
+
+/* The same of a number with a fraction and an exponent: 0.7, 1e-3. Of up to 15 digits, it is the nearest double. */
+const char *text_real(const char *s, double *out);
 
 /* To a stream, at once. */
 void text_say(int stream, const char *fmt, ...);

@@ -7,7 +7,7 @@ declare -A may=(
   [ir]="ir"
   [passes]="passes ir"
   [codegen]="codegen ir runtime/abi.h"
-  [frontend]="frontend passes codegen ir"
+  [frontend]="frontend passes codegen ir runtime/arguments.def"
   [runtime]="runtime"
 )
 bad=0

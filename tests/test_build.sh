@@ -38,6 +38,7 @@ grep -q 'numerics fast target "x86-64-v4-bf16"' fast.ir && grep -q 'dot2' fast.i
 # what is wrong is said
 expect 2 "input \`input_ids\` is not given" ./decoder
 expect 2 "no option" ./decoder --colour
+expect 2 "no language model" ./decoder --prompt "Once upon a time"
 expect 2 "no input" ./decoder --in ids=x.npy
 expect 1 "no such file" ./decoder --in input_ids=missing.npy
 expect 1 "and \`input_ids\` takes" ./decoder --in "input_ids=$example/logits.npy"

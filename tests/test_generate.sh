@@ -37,6 +37,9 @@ expect 1 "built for 64" ./model --ids 3 -c 65
 expect 2 "a number from 1" ./model --ids 3 --chunk 0
 expect 2 "likeliest" ./model --ids 3 --temp 0.7
 expect 0 "goes on with a text" ./model --help
+expect 2 "needs a value: N" ./model -n
+expect 2 "takes no value" ./model --info=1
+expect 2 "given twice: \`3\` and \`4\`" ./model --ids 3 --ids 4
 
 # the arrays of the function are there, too
 expect 0 "logits: f32[4,67]" ./model --random 1

@@ -1,0 +1,66 @@
+/* explain.c -- what a program says of itself: --help and --info. */
+#include "runtime/array.h"
+#include "runtime/running.h"
+#include "runtime/size.h"
+
+/* A size as it was written: a number, a symbol, or else an expression that is not spelled out. */
+static void print_dim(const Program *p, int64_t at) {
+  const int64_t *words = p->data->words;
+  int64_t symbol = size_symbol(words, at);
+  if (symbol >= 0) text_put(p->out, "%s", p->data->symbol[symbol].name);
+  else if ((words[at] & 15) == LRT_NUMBER && words[at + 1] == LRT_END) text_put(p->out, "%d", words[at] >> 4);
+  else text_put(p->out, "...");
+}
+
+static void print_port(const Program *p, const char *start, const lrt_port *port) {
+  text_put(p->out, "%s%s: %s[", start, port->name, array_dtype_name(port->dtype));
+  for (int64_t i = 0; i < port->rank; i++) {
+    if (i) text_put(p->out, ",");
+    print_dim(p, port->dim[i]);
+  }
+  text_put(p->out, "]\n");
+}
+
+static void print_ports(const Program *p) {
+  const lrt_program *d = p->data;
+  text_put(p->out, "inputs:\n");
+  for (int64_t i = 0; i < d->n_inputs; i++) print_port(p, "  ", &d->input[i]);
+  text_put(p->out, "outputs:\n");
+  for (int64_t i = 0; i < d->n_outputs; i++) print_port(p, "  ", &d->output[i]);
+  for (int64_t i = 0; i < d->n_symbols; i++) {
+    text_put(p->out, "%s  %s", i ? "" : "sizes:\n", d->symbol[i].name);
+    if (d->symbol[i].capacity >= 0) text_put(p->out, ", %d at most", d->symbol[i].capacity);
+    text_put(p->out, "\n");
+  }
+}
+
+int print_info(const Program *p) {
+  text_put(p->out, "model:   %s\nmade by: %s\nlevels: ", p->model->name, p->model->made_by);
+  for (int64_t i = 0; i < p->model->n_levels; i++) text_put(p->out, " %s", p->model->level[i].level);
+  text_put(p->out, "\n");
+  text_put(p->out, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
+  print_ports(p);
+  return DONE;
+}
+
+/* ---- help ---- */
+
+static void begin_language(const Program *p) {
+  text_put(p->out, "%s goes on with a text, by the language model `%s`.\n\nusage: %s -p TEXT\n", p->name, p->model->name, p->name);
+}
+
+static void begin_arrays(const Program *p) {
+  text_put(p->out, "%s runs the model `%s` on NumPy arrays.\n\nusage: %s", p->name, p->model->name, p->name);
+  for (int64_t i = 0; i < p->data->n_inputs; i++) text_put(p->out, " --in %s=FILE.npy", p->data->input[i].name);
+  text_put(p->out, " --out-dir FOLDER\n\n");
+  print_ports(p);
+}
+
+int print_help(const Program *p) {
+  if (p->args.kind == PROGRAM_LANGUAGE) begin_language(p);
+  else begin_arrays(p);
+  arguments_explain(p->args.kind, p->out);
+  text_put(p->out, "\nexit status: 0 done, 1 an input, the file or the processor is at fault, 2 the command line is,\n"
+                   "74 no memory, no room or an I/O error\n");
+  return DONE;
+}
