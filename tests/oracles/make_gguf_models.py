@@ -13,6 +13,7 @@ llama.cpp loads each file, too, and must come near: its own logits carry the rou
 import argparse
 import ctypes
 import json
+import shutil
 from pathlib import Path
 
 import gguf
@@ -79,7 +80,6 @@ def add_settings(w, arch, c):
     heads = c.get("num_attention_heads", c.get("n_head"))
     w.add_head_count(heads)
     w.add_vocab_size(c["vocab_size"])
-    w.add_tokenizer_model("no_vocab")
     if arch in ("gpt2", "bert"):
         w.add_layer_norm_eps(c.get("layer_norm_epsilon", c.get("layer_norm_eps")))
     if arch == "bert":
@@ -103,10 +103,15 @@ def add_settings(w, arch, c):
             w.add_rope_scaling_orig_ctx_len(s["original_max_position_embeddings"])
 
 
-def write(path, config, weights, kind=None):
+def no_vocabulary(w):
+    w.add_tokenizer_model("no_vocab")
+
+
+def write(path, config, weights, kind=None, words=no_vocabulary):
     arch = ARCH[config["model_type"]]
     w = gguf.GGUFWriter(path, arch)
     add_settings(w, arch, config)
+    words(w)
     for name, x in gguf_tensors(arch, config, weights):
         kept = kind if kind and x.ndim == 2 else None
         w.add_tensor(name, quantised(x, kept) if kept else x.astype(np.float32), raw_dtype=gguf.GGMLQuantizationType[kept] if kept else None)
@@ -210,11 +215,57 @@ def quantised_model(folder, kind):
     compare(folder.name, llama_logits(folder / "model.gguf", ids), logits, 0.05)
 
 
+# ---- seeds for the fuzzers ----
+
+NANO = dict(vocab_size=11, num_hidden_layers=1, max_position_embeddings=8)
+LLAMA = dict(NANO, hidden_size=8, intermediate_size=6, num_attention_heads=2, num_key_value_heads=1)
+SEEDS = {
+    "llama": lambda: tf.LlamaConfig(**LLAMA, head_dim=4, rope_scaling={"rope_type": "llama3", "factor": 2.0, "low_freq_factor": 1.0,
+                                                                     "high_freq_factor": 4.0, "original_max_position_embeddings": 4}),
+    "qwen2": lambda: tf.Qwen2Config(**LLAMA, use_sliding_window=True, sliding_window=3, max_window_layers=0, tie_word_embeddings=True,
+                                    rope_scaling={"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 4}),
+    "gpt2": lambda: tf.GPT2Config(vocab_size=11, n_positions=8, n_embd=8, n_layer=1, n_head=2),
+    "bert": lambda: tf.BertConfig(**NANO, hidden_size=8, num_attention_heads=2, intermediate_size=6),
+}
+WIDE = {"q8_0": "Q8_0", "q4_0": "Q4_0"}
+
+
+def vocabulary(w):
+    """Enough of a vocabulary as SentencePiece makes them."""
+    words = ["<unk>", "<s>", "</s>", "<0x0A>", "\u2581", "a", "b", "ab", "\u2581ab", "c", "\u00e9"]
+    w.add_tokenizer_model("llama")
+    w.add_token_list(words)
+    w.add_token_scores([-float(i) for i in range(len(words))])
+    w.add_token_types([2, 3, 3, 6] + [1] * 7)
+    w.add_bos_token_id(1)
+    w.add_eos_token_id(2)
+    w.add_add_space_prefix(True)
+
+
+def seeds(out):
+    for kind in ("gguf", "folder"):
+        (out / kind).mkdir(parents=True, exist_ok=True)
+    for name, config in SEEDS.items():
+        torch.manual_seed(1)
+        model = (tf.BertModel if name == "bert" else tf.AutoModelForCausalLM.from_config)(config()).float()
+        model.save_pretrained(out / name)
+        settings, tensors = (out / name / "config.json").read_bytes(), (out / name / "model.safetensors").read_bytes()
+        write(out / "gguf" / f"{name}.gguf", json.loads(settings), load_file(out / name / "model.safetensors"))
+        (out / "folder" / name).write_bytes(settings + b"\xff" + tensors)
+        shutil.rmtree(out / name)
+    for name, kind in WIDE.items():
+        model = tf.LlamaForCausalLM(tf.LlamaConfig(**{**LLAMA, "hidden_size": 32, "intermediate_size": 32}))
+        write(out / "gguf" / f"{name}.gguf", model.config.to_dict(), {k: v.numpy() for k, v in model.state_dict().items()}, kind, vocabulary)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--out", type=Path, default=Path("tests/lm"))
+    p.add_argument("--seeds", type=Path, metavar="FOLDER", help="make the fuzzers' seeds alone, in tests/fuzz/corpus")
     p.add_argument("name", nargs="*")
     a = p.parse_args()
+    if a.seeds:
+        return seeds(a.seeds)
     for name in a.name or PLAIN + list(QUANTISED):
         if name in QUANTISED:
             quantised_model(a.out / name, QUANTISED[name])
