@@ -3,7 +3,9 @@
  * The linker joins object and runtime, from memory to memory, with a section of one end mark in the place of the weights: the
  * last that is mapped, and aligned as the weights are. The file is then opened up at that place (opened_elf.c; opened_wasm.c for
  * modules of WebAssembly, which need no such section). So the weights go straight from their source to the file, and no
- * tool ever holds them. */
+ * tool ever holds them.
+ *
+ * In an ELF file they are there first, behind as much room as code is likely to need: they take as long as the compiler does. */
 #define _GNU_SOURCE
 #include "codegen/link.h"
 
@@ -185,17 +187,36 @@ bool link_shared(const LinkJob *j) {
 
 /* ---- the whole ---- */
 
-static bool write_program(const LinkJob *j, OutFile *o, Arena *a, char *file, size_t size) {
+static bool is_elf(const LinkJob *j) { return system_of(j)->format != FILE_WASM; }
+
+/* More than kernels take, but for a few. What is not needed is a hole, and nothing depends on this being enough. */
+static uint64_t code_room(const LinkJob *j) {
+  const uint64_t a_kernel = 32 << 10;
+  const Module *m = j->weights.module;
+  uint64_t bytes = 0;
+  for (int i = 0; i < m->funcs.n; i++)
+    if (m->funcs.at[i]->level == LEVEL_KERNEL) bytes += a_kernel;
+  return (bytes / LRT_WEIGHTS_ALIGN + 1) * LRT_WEIGHTS_ALIGN;
+}
+
+static bool write_weights(const LinkJob *j, Linking *l, uint64_t at) {
+  uint64_t hash;
+  out_seek(&l->out, at);
+  l->weights_at = at;
+  return weights_write(&j->weights, &l->out, &hash);
+}
+
+static bool write_program(const LinkJob *j, Linking *l, char *file, size_t size) {
   if (!program_holds_weights(j->weights.info)) {
-    out_write(o, file, size);
+    out_write(&l->out, file, size);
     return true;
   }
-  uint64_t hash, weights = (uint64_t)j->weights.info->weights_size + sizeof(lrt_end_mark);
-  Opened f = system_of(j)->format == FILE_WASM ? opened_wasm(a, file, size, weights) : opened_elf(file, size, weights);
-  out_write(o, f.before, f.before_size);
-  if (!weights_write(&j->weights, o, &hash)) return false;
-  out_seek(o, f.after_at);
-  out_write(o, f.after, f.after_size);
+  uint64_t weights = (uint64_t)j->weights.info->weights_size + sizeof(lrt_end_mark);
+  Opened f = is_elf(j) ? opened_elf(file, size, weights, l->weights_at) : opened_wasm(l->arena, file, size, weights);
+  if (f.weights_at != l->weights_at && !write_weights(j, l, f.weights_at)) return false;
+  out_seek(&l->out, f.after_at);
+  out_write(&l->out, f.after, f.after_size);
+  out_write_at(&l->out, 0, f.before, f.before_size);
   return true;
 }
 
@@ -209,17 +230,26 @@ static bool check_size(const LinkJob *j) {
                    (j->weights.info->weights_size + s->most_weights - 1) / s->most_weights);
 }
 
-bool link_program(const LinkJob *j) {
-  Arena *a = arena_new();
+static bool give_up(Linking *l) {
+  out_discard(&l->out);
+  arena_free(l->arena);
+  return false;
+}
+
+bool link_begin(const LinkJob *j, Linking *l) {
+  if (!check_size(j)) return false;
+  *l = (Linking){.arena = arena_new()};
+  l->out = out_open(l->arena, j->out, 0777);
+  if (!is_elf(j) || !program_holds_weights(j->weights.info)) return true;
+  return write_weights(j, l, code_room(j)) || give_up(l);
+}
+
+bool link_end(const LinkJob *j, Linking *l) {
   char *elf;
   size_t size;
-  bool good = check_size(j) && link_executable(j, a, &elf, &size);
-  if (good) {
-    OutFile o = out_open(a, j->out, 0777);
-    good = write_program(j, &o, a, elf, size);
-    if (good) out_sync(&o), out_close(&o);
-    else out_discard(&o);
-  }
-  arena_free(a);
-  return good;
+  if (!link_executable(j, l->arena, &elf, &size) || !write_program(j, l, elf, size)) return give_up(l);
+  out_sync(&l->out);
+  out_close(&l->out);
+  arena_free(l->arena);
+  return true;
 }

@@ -16,15 +16,23 @@ typedef struct LinkJob {
   const char *linker; /* ld.lld */
   const char *out;
   int n_objects;
-  const LinkObject *object; /* [n_objects] */
+  const LinkObject *object; /* [n_objects]; link_end() needs them */
 } LinkJob;
+
+typedef struct Linking {
+  Arena *arena;
+  OutFile out;
+  uint64_t weights_at; /* their place in the file, or 0: they are not written */
+} Linking;
 
 /* The ld.lld that was there when Lathe was built. */
 const char *link_default_linker(void);
 
-/* Writes the executable aside, syncs it, and renames it: `out` is whole or not there. Leaves through fatal_resource on an
- * I/O error; false after a diag_error where the linker refuses, naming what is missing. */
-bool link_program(const LinkJob *j);
+/* Writes an executable aside, syncs it, and renames it: `out` is whole or not there. The first step writes the weights where it
+ * can, while the code may still be compiled; link_end() follows if it was true. Each leaves through fatal_resource on an I/O error,
+ * and is false after a diag_error: a weight that cannot be computed, or where the linker refuses, naming what is missing. */
+bool link_begin(const LinkJob *j, Linking *l);
+bool link_end(const LinkJob *j, Linking *l);
 
 /* A shared library of an object that has its runtime (hosted.h); its weights lie elsewhere. */
 bool link_shared(const LinkJob *j);

@@ -48,25 +48,31 @@ static char *weights_segment(char *file, const Form *f) {
   return NULL;
 }
 
-static void move_sections(char *file, const Form *f, uint64_t weights, uint64_t size, uint64_t tail, uint64_t by) {
+typedef struct Move {
+  uint64_t weights, to, size; /* where they were, and are */
+  uint64_t tail, by;          /* what was behind */
+} Move;
+
+static void move_sections(char *file, const Form *f, const Move *m) {
   char *at = file + get(file, f->section_headers);
   for (uint64_t i = 0; i < get(file, f->n_section_headers); i++, at += f->section) {
     uint64_t offset = get(at, f->section_offset);
-    if (offset >= tail) set(at, f->section_offset, offset + by);
-    else if (offset == weights && (get(at, f->section_flags) & SHF_ALLOC)) set(at, f->section_size, size);
+    if (offset >= m->tail) set(at, f->section_offset, offset + m->by);
+    else if (offset == m->weights && (get(at, f->section_flags) & SHF_ALLOC)) set(at, f->section_offset, m->to), set(at, f->section_size, m->size);
   }
 }
 
-Opened opened_elf(char *file, size_t file_size, uint64_t size) {
+Opened opened_elf(char *file, size_t file_size, uint64_t size, uint64_t wish) {
   const Form *f = &forms[(uint8_t)file[EI_CLASS] == ELFCLASS32 ? ELFCLASS32 : ELFCLASS64];
   char *segment = weights_segment(file, f);
-  ensure(segment);
-  uint64_t weights = get(segment, f->offset), tail = weights + get(segment, f->file_size);
+  ensure(segment && wish % LRT_WEIGHTS_ALIGN == 0);
+  uint64_t weights = get(segment, f->offset), tail = weights + get(segment, f->file_size), to = wish > weights ? wish : weights;
   ensure(tail % LRT_ALIGN == 0); /* so that moving what follows keeps its alignment */
-  uint64_t moved = (weights + size + LRT_ALIGN - 1) / LRT_ALIGN * LRT_ALIGN;
-  move_sections(file, f, weights, size, tail, moved - tail);
+  uint64_t moved = (to + size + LRT_ALIGN - 1) / LRT_ALIGN * LRT_ALIGN;
+  move_sections(file, f, &(Move){.weights = weights, .to = to, .size = size, .tail = tail, .by = moved - tail});
   set(file, f->section_headers, get(file, f->section_headers) + moved - tail);
+  set(segment, f->offset, to);
   set(segment, f->file_size, size);
   set(segment, f->size, size);
-  return (Opened){file, file + tail, weights, file_size - tail, moved};
+  return (Opened){file, file + tail, weights, file_size - tail, to, moved};
 }

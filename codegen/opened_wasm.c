@@ -166,5 +166,5 @@ Opened opened_wasm(Arena *a, const char *file, size_t file_size, uint64_t size) 
     else put_bytes(a, &b, s.start, s.end);
   }
   ensure(placed); /* a program is data */
-  return (Opened){b.at, at, (size_t)b.n, (size_t)(end - at), (uint64_t)b.n + size};
+  return (Opened){b.at, at, (size_t)b.n, (size_t)(end - at), (uint64_t)b.n, (uint64_t)b.n + size};
 }

@@ -18,34 +18,44 @@ CodeParts parts_new(Arena *a, const Target *t, const char *name, int kernels, bo
   return p;
 }
 
-void parts_free(CodeParts *p) {
-  for (int i = 0; i < p->n; i++) llvm_module_free(p->part[i]);
-  p->n = 0;
-}
-
 LlvmModule *parts_kernel(const CodeParts *p, int kernel) { return p->part[p->n == 1 ? 0 : 1 + kernel / PART]; }
 
-typedef struct Queue {
+typedef struct Compiling {
   const CodeParts *parts;
   int next;
-} Queue;
+  int n_threads;
+  pthread_t thread[MOST_THREADS];
+} Compiling;
 
 static void *compile(void *context) {
-  Queue *q = context;
-  for (int i; (i = __atomic_fetch_add(&q->next, 1, __ATOMIC_RELAXED)) < q->parts->n;) {
+  Compiling *c = context;
+  for (int i; (i = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED)) < c->parts->n;) {
     const void *bytes;
     size_t size;
-    llvm_module_object(q->parts->part[i], &bytes, &size);
+    llvm_module_object(c->parts->part[i], &bytes, &size);
   }
   return NULL;
 }
 
-/* A thread that is not to be had is not missed: the others do its work. */
-void parts_compile(const CodeParts *p, int threads) {
-  Queue q = {.parts = p};
-  pthread_t thread[MOST_THREADS];
-  int n = 0, most = threads < p->n ? threads : p->n;
-  while (n + 1 < most && n < MOST_THREADS && pthread_create(&thread[n], NULL, compile, &q) == 0) n++;
-  compile(&q);
-  for (int i = 0; i < n; i++) pthread_join(thread[i], NULL);
+/* A thread that is not to be had is not missed: the others do its work, or who waits. */
+void parts_start(CodeParts *p, Arena *a, int threads) {
+  Compiling *c = ARENA_NEW(a, Compiling);
+  int most = threads < p->n ? threads : p->n;
+  *c = (Compiling){.parts = p};
+  p->compiling = c;
+  while (c->n_threads < most && c->n_threads < MOST_THREADS && pthread_create(&c->thread[c->n_threads], NULL, compile, c) == 0) c->n_threads++;
+}
+
+void parts_wait(CodeParts *p) {
+  Compiling *c = p->compiling;
+  if (!c) return;
+  compile(c);
+  for (int i = 0; i < c->n_threads; i++) pthread_join(c->thread[i], NULL);
+  p->compiling = NULL;
+}
+
+void parts_free(CodeParts *p) {
+  parts_wait(p);
+  for (int i = 0; i < p->n; i++) llvm_module_free(p->part[i]);
+  p->n = 0;
 }

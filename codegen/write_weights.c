@@ -1,7 +1,7 @@
 /* write_weights.c -- takes a program's weights from their source to where they belong, and marks their end.
  *
- * One thread moves elements to their places, part by part, and another hashes and writes: each takes about as long as the
- * other, and as the disk. */
+ * One thread moves elements to their places and hashes them, part by part, while they are in its cache; another writes, which
+ * takes longer. */
 #define _GNU_SOURCE
 #include "codegen/write_weights.h"
 
@@ -34,7 +34,7 @@ typedef struct Writing {
   bool ended;
 } Writing;
 
-/* ---- hashing and writing ---- */
+/* ---- hashing ---- */
 
 /* Sources are aligned as their files please; what is no whole word is filled up with zeros. */
 static void hash_bytes(lrt_hash *h, const char *bytes, int64_t n) {
@@ -47,17 +47,23 @@ static void hash_bytes(lrt_hash *h, const char *bytes, int64_t n) {
   }
 }
 
-/* Blocks begin at multiples of LRT_ALIGN, and all parts of one but the last are as long. */
+/* Blocks begin at multiples of LRT_ALIGN, and all parts of one but the last are as long. What fills a block up counts as zeros. */
+static void hash_part(lrt_hash *h, const char *bytes, int64_t n) {
+  int64_t whole = n - n % LRT_ALIGN;
+  char last[LRT_ALIGN] = {0};
+  hash_bytes(h, bytes, whole);
+  if (whole == n) return;
+  memcpy(last, bytes + whole, (size_t)(n - whole));
+  hash_bytes(h, last, LRT_ALIGN);
+}
+
+/* ---- writing ---- */
+
 static void write_part(Writing *w, const char *bytes, int64_t n) {
   static const char zeros[LRT_ALIGN];
   const WeightsJob *j = w->job;
-  int64_t filled = (LRT_ALIGN - n % LRT_ALIGN) % LRT_ALIGN, whole = n - n % LRT_ALIGN;
-  char last[LRT_ALIGN] = {0};
-  memcpy(last, bytes + whole, (size_t)(n - whole));
-  hash_bytes(&w->hash, bytes, whole);
-  if (filled) hash_bytes(&w->hash, last, LRT_ALIGN);
   out_write(w->to, bytes, (size_t)n);
-  out_write(w->to, zeros, (size_t)filled);
+  out_write(w->to, zeros, (size_t)((LRT_ALIGN - n % LRT_ALIGN) % LRT_ALIGN));
   w->done += n;
   sync_file_range(w->to->fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* begin to write what the sync at the end waits for */
   if (j->progress) j->progress(j->progress_ctx, w->done, j->info->weights_size);
@@ -96,6 +102,7 @@ static char *free_buffer(Writing *w) {
 }
 
 static void give(Writing *w, const char *bytes, int64_t n) {
+  hash_part(&w->hash, bytes, n);
   pthread_mutex_lock(&w->lock);
   w->part[w->made++ % PARTS] = (Part){bytes, n};
   pthread_cond_broadcast(&w->changed);

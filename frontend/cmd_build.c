@@ -275,19 +275,30 @@ static bool write_weights(Build *b, LlvmModule *l, const ProgramInfo *info) {
   return true;
 }
 
-static LinkJob link_job(Build *b, const CodeParts *code, const ProgramInfo *info, const char *out) {
-  LinkObject *object = ARENA_ARRAY(b->driver->arena, LinkObject, code->n);
-  double start = driver_now();
-  parts_compile(code, b->jobs);
-  for (int i = 0; i < code->n; i++) llvm_module_object(code->part[i], &object[i].bytes, &object[i].size);
-  say_time(b, "compile", start);
-  return (LinkJob){.weights = weights_job(b, info), .linker = linker(), .out = out, .n_objects = code->n, .object = object};
+static LinkJob link_job(Build *b, const ProgramInfo *info, const char *out) {
+  return (LinkJob){.weights = weights_job(b, info), .linker = linker(), .out = out};
 }
 
-static bool write_exe(Build *b, const CodeParts *code, const ProgramInfo *info) {
-  LinkJob j = link_job(b, code, info, note_file(b, b->out));
+static void take_objects(Build *b, CodeParts *code, LinkJob *j) {
+  LinkObject *object = ARENA_ARRAY(b->driver->arena, LinkObject, code->n);
   double start = driver_now();
-  bool good = link_program(&j);
+  parts_wait(code);
+  for (int i = 0; i < code->n; i++) llvm_module_object(code->part[i], &object[i].bytes, &object[i].size);
+  j->n_objects = code->n, j->object = object;
+  say_time(b, "compile", start);
+}
+
+/* Weights are written while the code is compiled. */
+static bool write_exe(Build *b, CodeParts *code, const ProgramInfo *info) {
+  LinkJob j = link_job(b, info, note_file(b, b->out));
+  Linking l;
+  double start = driver_now();
+  parts_start(code, b->driver->arena, b->jobs);
+  if (!link_begin(&j, &l)) return false;
+  say_time(b, "weights", start);
+  take_objects(b, code, &j);
+  start = driver_now();
+  bool good = link_end(&j, &l);
   say_time(b, "link", start);
   return good;
 }
@@ -310,10 +321,11 @@ static void write_header(Build *b, const char *name, const ProgramInfo *info) {
   out_close(&o);
 }
 
-static bool write_library(Build *b, const CodeParts *code, const ProgramInfo *info) {
+static bool write_library(Build *b, CodeParts *code, const ProgramInfo *info) {
   const char *name = header_name(b->driver->arena, b->base);
   hosted_add(code->part[0], name);
-  LinkJob j = link_job(b, code, info, beside(b, "lib", b->base, ".so"));
+  LinkJob j = link_job(b, info, beside(b, "lib", b->base, ".so"));
+  take_objects(b, code, &j);
   if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object->bytes, j.object->size);
   else if (b->level[0]->system->shared && !link_shared(&j)) return false;
   else if (b->level[0]->system->shared) note_file(b, j.out);

@@ -39,6 +39,15 @@ void out_write(const OutFile *o, const void *bytes, size_t size) {
   }
 }
 
+void out_write_at(const OutFile *o, uint64_t at, const void *bytes, size_t size) {
+  for (size_t done = 0; done < size;) {
+    ssize_t n = pwrite(o->fd, (const char *)bytes + done, size - done, (off_t)(at + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) cannot(o);
+    done += (size_t)n;
+  }
+}
+
 void out_seek(const OutFile *o, uint64_t to) {
   if (ftruncate(o->fd, (off_t)to) != 0 || lseek(o->fd, (off_t)to, SEEK_SET) < 0) cannot(o);
 }

@@ -21,6 +21,8 @@ typedef struct OutFile {
 /* `mode` as open() takes it; strings are kept in the arena. */
 OutFile out_open(Arena *a, const char *path, unsigned mode);
 void out_write(const OutFile *o, const void *bytes, size_t size);
+/* Into what is there; the place of the next out_write() stays. */
+void out_write_at(const OutFile *o, uint64_t at, const void *bytes, size_t size);
 /* Leaves a hole, or cuts off. */
 void out_seek(const OutFile *o, uint64_t to);
 /* For what is printed; from then on nothing else may write. */

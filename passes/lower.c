@@ -283,7 +283,7 @@ typedef struct Lowering {
   Module *module;
   Arena *scratch;
   const Target *target;
-  StrMap kernels; /* by target and text without the name */
+  StrMap kernels; /* by text without the name */
   bool changed;
 } Lowering;
 
@@ -295,10 +295,9 @@ static Func *same_kernel(Lowering *l, Func *f) {
   text_print_unplaced(f, out);
   fclose(out);
   const char *body = strchr(text, '(');
-  char *kept = arena_printf(l->scratch, "%s%s", l->target ? l->target->name : "", body);
+  Func *had = strmap_get(&l->kernels, body);
+  if (!had) strmap_add(l->scratch, &l->kernels, arena_string(l->scratch, body, strlen(body)), f);
   free(text);
-  Func *had = strmap_get(&l->kernels, kept);
-  if (!had) strmap_add(l->scratch, &l->kernels, kept, f);
   return had;
 }
 

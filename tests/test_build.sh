@@ -62,6 +62,20 @@ cp decoder damaged
 printf 'x' | dd of=damaged bs=1 seek=$((2 * 1024 * 1024 + 5000)) conv=notrunc status=none
 expect 1 "damaged" ./damaged --check
 
+# constants that take more room than was left for the code: the weights move behind them
+{
+  hex=$(printf '%02x' $(seq 0 255)) hex=$hex$hex$hex$hex
+  printf 'lathe 1\nconst @w : f32[2048] = hex "%s"\n' "$(for _ in 1 2 3 4 5 6 7 8; do printf %s "$hex"; done)"
+  for i in $(seq 1000 3200); do printf 'const @c%s : f32[256] = hex "%s%s"\n' "$i" "${hex:8}" "$(printf '%08x' "$i")"; done
+  echo 'func @main(%x: f32[256], %y: f32[2048]) -> (f32[256], f32[2048]) {'
+  last=%x
+  for i in $(seq 1000 3200); do printf '  %%c%s = const @c%s : f32[256]\n  %%v%s = add %s, %%c%s : f32[256]\n  %%t%s = softmax %%v%s : f32[256]\n' $i $i $i $last $i $i $i; last=%t$i; done
+  printf '  %%w = const @w : f32[2048]\n  %%z = add %%y, %%w : f32[2048]\n  return %s, %%z\n}\n' "$last"
+} >constants.ir
+expect 0 "" "$lathe" build constants.ir $small -o constants -q
+expect 0 "whole" ./constants --check
+[ "$(stat -c %s constants)" -gt $((4 << 20)) ] || fail "these constants fit into the room for code: add some"
+
 # other tools leave it whole
 for tool in "strip -o" "llvm-strip-19 -o" "objcopy" "llvm-objcopy-19"; do
   command -v "${tool%% *}" >/dev/null || { echo "skip: what ${tool%% *} does, which is not installed"; continue; }

@@ -90,7 +90,8 @@ static bool build_program(Built *b, const Target *t) {
     llvm_module_object(l, &object.bytes, &object.size);
     LinkJob j = {.weights = {.module = m, .info = &info}, .linker = named ? named : link_default_linker(),
                  .out = path_in(b, "program"), .n_objects = 1, .object = &object};
-    good = link_program(&j);
+    Linking linking;
+    good = link_begin(&j, &linking) && link_end(&j, &linking);
   }
   llvm_module_free(l);
   return good;
