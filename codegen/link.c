@@ -57,7 +57,7 @@ static bool complain(const LinkJob *j, char *said) {
 
 static const System *system_of(const LinkJob *j) { return j->weights.info->level[0]->target->system; }
 
-/* The weights come last, in a segment of their own that nothing else is aligned like. */
+/* What looks at the file's size comes first (runtime/os_raw.c). The weights come last, in a segment of their own that nothing else is aligned like. */
 static const char *layout(const LinkJob *j, Arena *a) {
   bool weights = program_holds_weights(j->weights.info);
   int page = system_of(j)->page;
@@ -70,7 +70,7 @@ static const char *layout(const LinkJob *j, Arena *a) {
     "}\n"
     "SECTIONS {\n"
     "  . = 0x400000 + SIZEOF_HEADERS;\n"
-    "  .text : { *(.text .text.*) } :text\n"
+    "  .text : { *(.text.first .text.first.*) *(.text .text.*) } :text\n"
     "  .rodata : { *(.rodata .rodata.* .srodata .srodata.* .data.rel.ro .data.rel.ro.*) } :text\n"
     "  . = ALIGN(%d) + . %% %d;\n"
     "  .data : { *(.data .data.* .sdata .sdata.*) } :data\n"

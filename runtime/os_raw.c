@@ -46,7 +46,7 @@ int64_t os_create(const char *path) {
 }
 void os_close(int64_t file) { call(SYS_close, (long)file, 0, 0, 0, 0, 0); }
 
-static int64_t seek(int64_t file, int64_t to, int from) {
+static inline __attribute__((always_inline)) int64_t seek(int64_t file, int64_t to, int from) {
 #if __SIZEOF_LONG__ == 8
   return call(SYS_lseek, file, to, from, 0, 0, 0);
 #else
@@ -178,8 +178,6 @@ static int64_t allowed_processors(void) {
 
 int64_t os_processors(void) { return processors_worth(allowed_processors()); }
 
-/* ---- the beginning ---- */
-
 /* What a riscv64 kernel says of vectors may mean a draft of them, so they are tried, with a handler for the signal that
  * comes where there are none. */
 #if defined(__riscv)
@@ -200,6 +198,83 @@ static uint64_t features(uint64_t said) {
 static uint64_t features(uint64_t said) { return said; }
 #endif
 
+/* ---- a file that was cut off ----
+ *
+ * It is mapped as far as its headers say, and what is missing ends the process when it is touched. So its size is looked at first, by
+ * code that stands, with all that it needs, right behind the headers (link.c puts these sections there), and that calls nothing. */
+
+#define FIRST static __attribute__((section(".text.first"), minsize))
+#define FIRST_WORDS(name) static const char name[] __attribute__((section(".text.first.words")))
+
+FIRST_WORDS(own_file) = "/proc/self/exe";
+FIRST_WORDS(is_incomplete) = ": this file is incomplete: it has ";
+FIRST_WORDS(bytes_of) = " bytes of ";
+FIRST_WORDS(line_end) = "\n";
+
+FIRST void first_say(const char *text) {
+  long n = 0;
+  while (text[n]) n++;
+  call(SYS_write, 2, ADDRESS(text), n, 0, 0, 0);
+}
+
+/* Without a division, which is a call where the processor has none. */
+FIRST void first_say_number(int64_t n) {
+  bool begun = false;
+  for (int at = 18; at >= 0; at--) {
+    int64_t power = 1;
+    volatile char digit = '0';
+    for (int i = 0; i < at; i++) power *= 10;
+    for (; n >= power; n -= power) digit++;
+    begun |= digit != '0' || at == 0;
+    if (begun) call(SYS_write, 2, ADDRESS(&digit), 1, 0, 0, 0);
+  }
+}
+
+/* Of the file that runs, or where nothing tells, as much as one likes. */
+FIRST int64_t first_size(const char *path) {
+  long file = call(SYS_openat, HERE, ADDRESS(own_file), O_CLOEXEC | O_LARGE, 0, 0, 0);
+  if (file < 0 && path) file = call(SYS_openat, HERE, ADDRESS(path), O_CLOEXEC | O_LARGE, 0, 0, 0);
+  if (file < 0) return INT64_MAX;
+  int64_t size = seek(file, 0, 2);
+  call(SYS_close, file, 0, 0, 0, 0, 0);
+  return size < 0 ? INT64_MAX : size;
+}
+
+FIRST const uintptr_t *first_facts(const uintptr_t *stack) {
+  const uintptr_t *at = stack + 1 + stack[0] + 1;
+  while (*at) at++; /* the environment */
+  return at + 1;
+}
+
+enum { FACT_HEADERS = 3, FACT_N_HEADERS = 5, FACT_FEATURES = 16, FACT_MORE_FEATURES = 26, FACT_PATH = 31, CUT_OFF = 1 };
+
+FIRST void look_at_size(const uintptr_t *stack) {
+  const lrt_elf_segment *header = NULL;
+  const char *path = NULL;
+  uintptr_t n = 0;
+  int64_t want = 0;
+  for (const uintptr_t *at = first_facts(stack); at[0]; at += 2) {
+    if (at[0] == FACT_HEADERS) header = (const void *)at[1];
+    if (at[0] == FACT_N_HEADERS) n = at[1];
+    if (at[0] == FACT_PATH) path = (const void *)at[1];
+  }
+  for (uintptr_t i = 0; header && i < n; i++) {
+    int64_t end = (int64_t)header[i].offset + (int64_t)header[i].file_size;
+    if (header[i].type == LRT_ELF_LOADED && end > want) want = end;
+  }
+  int64_t size = first_size(path);
+  if (size >= want) return;
+  if (stack[0]) first_say((const char *)stack[1]);
+  first_say(is_incomplete);
+  first_say_number(size);
+  first_say(bytes_of);
+  first_say_number(want);
+  first_say(line_end);
+  for (;;) call(SYS_exit_group, CUT_OFF, 0, 0, 0, 0, 0);
+}
+
+/* ---- the beginning ---- */
+
 typedef struct Call {
   int argc, status;
   char **argv;
@@ -212,21 +287,23 @@ static void call_main(void *context) {
 }
 
 /* The first thread runs kernels, too, and the system may have given it a small stack. */
-__attribute__((used)) _Noreturn void lrt_start(const uintptr_t *stack);
-_Noreturn void lrt_start(const uintptr_t *stack) {
+static __attribute__((noinline)) _Noreturn void begin(const uintptr_t *stack) {
   Call c = {.argc = (int)stack[0], .argv = (char **)(uintptr_t)(stack + 1)};
-  const uintptr_t *at = stack + 1 + c.argc + 1;
-  c.image.environment = (const char *const *)(uintptr_t)at;
-  while (*at) at++; /* the environment */
-  for (at++; at[0]; at += 2) {
-    if (at[0] == 3) c.image.headers = (const void *)(uintptr_t)at[1];
-    if (at[0] == 5) c.image.n_headers = (int64_t)at[1];
-    if (at[0] == 16) c.image.cpu.word[0] = features(at[1]);
-    if (at[0] == 26) c.image.cpu.word[1] = at[1];
-    if (at[0] == 31) c.image.path = (const char *)(uintptr_t)at[1];
+  c.image.environment = (const char *const *)(uintptr_t)(stack + 1 + c.argc + 1);
+  for (const uintptr_t *at = first_facts(stack); at[0]; at += 2) {
+    if (at[0] == FACT_HEADERS) c.image.headers = (const void *)(uintptr_t)at[1];
+    if (at[0] == FACT_N_HEADERS) c.image.n_headers = (int64_t)at[1];
+    if (at[0] == FACT_FEATURES) c.image.cpu.word[0] = features(at[1]);
+    if (at[0] == FACT_MORE_FEATURES) c.image.cpu.word[1] = at[1];
   }
   char *end = new_stack();
   if (end) lrt_on_stack(end, call_main, &c);
   else call_main(&c);
   os_exit(c.status);
+}
+
+__attribute__((used, section(".text.first"), minsize)) _Noreturn void lrt_start(const uintptr_t *stack);
+_Noreturn void lrt_start(const uintptr_t *stack) {
+  look_at_size(stack);
+  begin(stack);
 }

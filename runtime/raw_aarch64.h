@@ -4,7 +4,7 @@
 
 #include "runtime/raw_generic.h"
 
-static long call(long number, long a, long b, long c, long d, long e, long f) {
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f) {
   register long x8 __asm__("x8") = number;
   register long x0 __asm__("x0") = a;
   register long x1 __asm__("x1") = b;
@@ -47,6 +47,7 @@ __asm__(".text\n"
         "  ldp x29, x30, [sp], #16\n"
         "  ret\n"
 
+        ".section .text.first, \"ax\", %progbits\n"
         ".globl _start\n"
         "_start:\n"
         "  mov x29, #0\n"

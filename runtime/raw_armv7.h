@@ -9,7 +9,7 @@ enum {
   SYS_unlinkat = 328, SYS_readlinkat = 332, SYS_renameat2 = 382
 };
 
-static long call(long number, long a, long b, long c, long d, long e, long f) {
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f) {
   register long r7 __asm__("r7") = number;
   register long r0 __asm__("r0") = a;
   register long r1 __asm__("r1") = b;
@@ -58,6 +58,7 @@ __asm__(".text\n"
         "  mov sp, r11\n"
         "  pop {r11, pc}\n"
 
+        ".section .text.first, \"ax\", %progbits\n"
         ".globl _start\n"
         ".type _start, %function\n"
         "_start:\n"

@@ -4,7 +4,7 @@
 
 #include "runtime/raw_generic.h"
 
-static long call(long number, long a, long b, long c, long d, long e, long f) {
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f) {
   register long a7 __asm__("a7") = number;
   register long a0 __asm__("a0") = a;
   register long a1 __asm__("a1") = b;
@@ -52,6 +52,7 @@ __asm__(".text\n"
         "  addi sp, sp, 16\n"
         "  ret\n"
 
+        ".section .text.first, \"ax\", %progbits\n"
         ".globl _start\n"
         "_start:\n"
         "  li s0, 0\n"
@@ -59,6 +60,7 @@ __asm__(".text\n"
         "  mv a0, sp\n"
         "  call lrt_start\n"
         "  unimp\n"
+        ".text\n"
 
         /* The vector length for whole bytes, in bytes: 0 where the unit is not of version 1.0 (the vtype of 0.7 has no such
          * bits), or where there is none, and the handler below goes on behind the instruction, `vsetvli a0, zero, e8, m1, ta, ma`. */

@@ -8,7 +8,7 @@ enum {
   SYS_unlinkat = 263, SYS_readlinkat = 267, SYS_renameat2 = 316
 };
 
-static long call(long number, long a, long b, long c, long d, long e, long f) {
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f) {
   long result;
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;
@@ -52,6 +52,7 @@ __asm__(".text\n"
         "  pop %rbp\n"
         "  ret\n"
 
+        ".section .text.first, \"ax\", %progbits\n"
         ".globl _start\n"
         "_start:\n"
         "  xor %ebp, %ebp\n"

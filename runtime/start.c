@@ -24,33 +24,17 @@ int session_failed(const Program *p) {
 
 /* ---- the file ---- */
 
-typedef struct Header { /* ELF's, of one word size or the other */
-#if __SIZEOF_POINTER__ == 8
-  uint32_t type, flags;
-  uint64_t offset, address, physical, file_size, size, align;
-#else
-  uint32_t type, offset, address, physical, file_size, size, flags, align;
-#endif
-} Header;
-
 /* The weights are the segment that is aligned as no other is. */
-static const Header *weights_header(const lrt_image *image) {
-  const Header *h = image->headers;
+static const lrt_elf_segment *weights_header(const lrt_image *image) {
+  const lrt_elf_segment *h = image->headers;
   for (int64_t i = 0; h && i < image->n_headers; i++)
-    if (h[i].type == 1 && h[i].align == LRT_WEIGHTS_ALIGN) return &h[i];
+    if (h[i].type == LRT_ELF_LOADED && h[i].align == LRT_WEIGHTS_ALIGN) return &h[i];
   return NULL;
 }
 
-/* A file that was cut off is still mapped as far as its headers say, so its size is looked at before the weights are. */
 static int map_weights(const Program *p, const lrt_image *image, const uint8_t **at, size_t *bytes) {
-  const Header *h = weights_header(image);
+  const lrt_elf_segment *h = weights_header(image);
   if (!h) return complain(p, BAD_INPUT, "this file has lost its weights");
-  int64_t file = os_open("/proc/self/exe");
-  if (file < 0 && image->path) file = os_open(image->path);
-  int64_t size = file < 0 ? INT64_MAX : os_size(file);
-  if (file >= 0) os_close(file);
-  if ((uint64_t)size < (uint64_t)h->offset + h->file_size)
-    return complain(p, BAD_INPUT, "this file is incomplete: it has %d bytes of %d", size, (int64_t)((uint64_t)h->offset + h->file_size));
   *at = (const uint8_t *)(uintptr_t)h->address;
   *bytes = (size_t)h->file_size;
   return DONE;
