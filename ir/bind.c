@@ -7,32 +7,37 @@
 
 /* ---- substitution ---- */
 
-static Type substitute_type(Func *f, Type t, const Dim *with) {
+Type type_substitute(Module *m, Type t, const Dim *with, int n) {
   Dim dim[MAX_RANK];
   if (t->kind != TYPE_TENSOR) return t;
-  for (int i = 0; i < t->rank; i++) dim[i] = dim_substitute(f->module->dims, t->dim[i], with, f->symbols.n);
-  return type_with_dims(f->module->types, t, t->rank, dim);
+  for (int i = 0; i < t->rank; i++) dim[i] = dim_substitute(m->dims, t->dim[i], with, n);
+  return type_with_dims(m->types, t, t->rank, dim);
 }
 
-static void substitute_dims(Func *f, Attr *a, const Dim *with) {
-  Dim *d = ARENA_ARRAY(f->module->arena, Dim, a->dims.n);
-  for (int i = 0; i < a->dims.n; i++) d[i] = dim_substitute(f->module->dims, a->dims.at[i], with, f->symbols.n);
+static void substitute_dims(Module *m, Attr *a, const Dim *with, int n) {
+  Dim *d = ARENA_ARRAY(m->arena, Dim, a->dims.n);
+  for (int i = 0; i < a->dims.n; i++) d[i] = dim_substitute(m->dims, a->dims.at[i], with, n);
   a->dims.at = d;
 }
 
+void node_substitute(Module *m, Node *node, const Dim *with, int n) {
+  for (int i = 0; i < op_info(node->op)->n_attrs; i++)
+    if (op_info(node->op)->attr[i].kind == AK_DIMS) substitute_dims(m, node_attr(node, i), with, n);
+}
+
 static void substitute_block(Func *f, Block *b, const Dim *with) {
-  for (int i = 0; i < b->n_args; i++) b->arg[i]->type = substitute_type(f, b->arg[i]->type, with);
+  Module *m = f->module;
+  for (int i = 0; i < b->n_args; i++) b->arg[i]->type = type_substitute(m, b->arg[i]->type, with, f->symbols.n);
   for (Node *n = b->first; n; n = n->next) {
-    for (int i = 0; i < op_info(n->op)->n_attrs; i++)
-      if (op_info(n->op)->attr[i].kind == AK_DIMS) substitute_dims(f, node_attr(n, i), with);
-    for (int i = 0; i < n->n_out; i++) n->out[i]->type = substitute_type(f, n->out[i]->type, with);
+    node_substitute(m, n, with, f->symbols.n);
+    for (int i = 0; i < n->n_out; i++) n->out[i]->type = type_substitute(m, n->out[i]->type, with, f->symbols.n);
     for (int i = 0; i < n->n_regions; i++) substitute_block(f, n->region[i], with);
   }
 }
 
 void func_substitute(Func *f, const Dim *with) {
   substitute_block(f, f->body, with);
-  for (int i = 0; i < f->n_results; i++) f->result[i] = substitute_type(f, f->result[i], with);
+  for (int i = 0; i < f->n_results; i++) f->result[i] = type_substitute(f->module, f->result[i], with, f->symbols.n);
 }
 
 /* ---- from the command line ---- */

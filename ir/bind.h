@@ -6,6 +6,9 @@
 
 /* Replaces symbols by sizes (`with[symbol->index]`, NULL to keep) in every type and `dims` of a function. */
 void func_substitute(Func *f, const Dim *with);
+/* The same for one type, and for the sizes of one node's attributes, of a function of n symbols. */
+Type type_substitute(Module *m, Type t, const Dim *with, int n);
+void node_substitute(Module *m, Node *node, const Dim *with, int n);
 
 typedef struct Binding {
   const char *name;

@@ -8,4 +8,8 @@
  * own. Constants, states and the functions that it calls are shared. */
 Func *func_copy(Func *f, const char *name);
 
+/* Puts what the callee does in front of a node of another function, whose operands are the arguments: without names, and with the
+ * sizes `with` (by the symbol's index) for the callee's own. `result` gets what it returns. */
+void block_copy_before(Node *at, Func *callee, const Dim *with, Value **result);
+
 #endif
