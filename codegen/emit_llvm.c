@@ -195,6 +195,7 @@ static LLVMValueRef emit_group(Emitter *e, LLVMTypeRef *type, int n) {
   LLVMValueRef f = new_function(e, arena_printf(e->arena, "%s.group", e->func->name), n, type);
   LLVMSetLinkage(f, LLVMInternalLinkage);
   add_attribute(e, f, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, "noinline");
+  add_text_attribute(e, f, "no-builtins", ""); /* loops that copy or clear stay loops on wide vectors: the runtime's memcpy knows no level */
   for (int i = 0; i < body->n_args; i++) {
     LLVMValueRef p = LLVMGetParam(f, (unsigned)i);
     if (body->arg[i]->name) LLVMSetValueName2(p, body->arg[i]->name, strlen(body->arg[i]->name));
