@@ -2,7 +2,7 @@
 _lathe() {
   local word=${COMP_WORDS[COMP_CWORD]} options=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W 'ir inspect eval verify build targets help docs --version' -- "$word"))
+    COMPREPLY=($(compgen -W 'ir inspect eval verify build tokenize targets help docs --version' -- "$word"))
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -11,6 +11,7 @@ _lathe() {
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
     verify) options='--each --cpu --numerics --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
     build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --quiet --dump-dir --time --dim --func --help ' ;;
+    tokenize) options='--file --decode --no-special --help ' ;;
     targets) options='--help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;

@@ -52,6 +52,7 @@ void checkpoint_close(Checkpoint *c);
 
 /* Each fills an empty checkpoint; false after a diag_error. */
 bool gguf_read(Checkpoint *c, const char *path);
+bool gguf_read_settings(Checkpoint *c, const char *path); /* and no tensors */
 bool safetensors_read(Checkpoint *c, const char *folder);
 /* The settings of a JSON file. */
 bool settings_read_json(Checkpoint *c, const char *path);

@@ -34,5 +34,6 @@ int command_verify(Driver *d);
 int command_help(Driver *d);
 int command_docs(Driver *d);
 int command_targets(Driver *d);
+int command_tokenize(Driver *d);
 
 #endif

@@ -200,15 +200,27 @@ static bool take_header(Reader *r, int64_t *n_tensors, int64_t *n_settings) {
   return take_count(r, "tensors", n_tensors) && take_count(r, "settings", n_settings);
 }
 
+static bool take_settings(Reader *r, const char *path, int64_t *n_tensors) {
+  struct stat st;
+  int64_t n_settings;
+  Module *m = r->c->module;
+  if (stat(path, &st) != 0) return diag_error(m->diag, r->loc, "cannot open: %s", strerror(errno));
+  r->file = module_add_file(m, module_free_name(m, "f0"), path, st.st_size);
+  r->size = st.st_size;
+  if (!(r->at = file_map(m, r->file, r->loc)) || !take_header(r, n_tensors, &n_settings)) return false;
+  for (int64_t i = 0; i < n_settings; i++)
+    if (!take_setting(r)) return false;
+  return true;
+}
+
+bool gguf_read_settings(Checkpoint *c, const char *path) {
+  Reader r = {.c = c, .loc = {.file = path}};
+  int64_t n_tensors;
+  return take_settings(&r, path, &n_tensors);
+}
+
 bool gguf_read(Checkpoint *c, const char *path) {
   Reader r = {.c = c, .loc = {.file = path}};
-  struct stat st;
-  int64_t n_tensors, n_settings;
-  if (stat(path, &st) != 0) return diag_error(c->module->diag, r.loc, "cannot open: %s", strerror(errno));
-  r.file = module_add_file(c->module, module_free_name(c->module, "f0"), path, st.st_size);
-  r.size = st.st_size;
-  if (!(r.at = file_map(c->module, r.file, r.loc)) || !take_header(&r, &n_tensors, &n_settings)) return false;
-  for (int64_t i = 0; i < n_settings; i++)
-    if (!take_setting(&r)) return false;
-  return take_tensors(&r, n_tensors);
+  int64_t n_tensors;
+  return take_settings(&r, path, &n_tensors) && take_tensors(&r, n_tensors);
 }

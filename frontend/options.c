@@ -20,6 +20,7 @@ enum {
   HELP = 1 << COMMAND_help,
   DOCS = 1 << COMMAND_docs,
   TARGETS = 1 << COMMAND_targets,
+  TOKENIZE = 1 << COMMAND_tokenize,
   MANY = OPTION_MANY
 };
 

@@ -3,7 +3,7 @@
 
 #include "runtime/facts.h"
 #include "runtime/os.h"
-#include "runtime/vocabulary.h"
+#include "runtime/tokenizer.h"
 
 enum { IDS, POSITIONS, SEQUENCES, OUTPUTS, N_INPUTS };
 static const char *const inputs[N_INPUTS] = {"ids", "positions", "sequences", "outputs"};
@@ -12,7 +12,8 @@ typedef struct Text {
   const Speak *how;
   const lrt_model *model;
   lrt_session *session;
-  Vocabulary words;
+  Tokenizer words;
+  TokenizerDecode decode;
   bool has_words;
   int64_t input[N_INPUTS]; /* which of the program's each is */
   int64_t bos;             /* or -1 */
@@ -59,7 +60,7 @@ static int64_t count_numbers(const char *s) {
 }
 
 static bool read_ids(Text *t) {
-  int64_t words = t->has_words ? t->words.n : INT64_MAX;
+  int64_t words = t->has_words ? tokenizer_count(&t->words) : INT64_MAX;
   if (!make_room(t, count_numbers(t->how->ids) + t->context + 1)) return false;
   for (const char *at = t->how->ids; *at; at += *at == ',') {
     int64_t id;
@@ -71,14 +72,24 @@ static bool read_ids(Text *t) {
   return t->n > 0 || fail(t, "--ids: there is no token");
 }
 
+/* A text begins with what the tokenizer adds, or at least with the model's own beginning. */
+static bool take_tokens(Text *t, const TokenList *list) {
+  if (!make_room(t, list->n + t->context + 2)) return false;
+  if (t->bos >= 0 && (list->n == 0 || list->at[0] != t->bos)) t->token[t->n++] = t->bos;
+  for (int64_t i = 0; i < list->n; i++) t->token[t->n++] = list->at[i];
+  return t->n > 0 || fail(t, "the prompt is empty, and the model has no token to begin with");
+}
+
 static bool read_text(Text *t) {
   const char *text = t->how->prompt ? t->how->prompt : "";
-  int64_t n = (int64_t)text_length(text);
+  TokenList list = {0};
   if (!t->has_words) return fail(t, "this program has no vocabulary: give the prompt as tokens, --ids 1,2,3");
-  if (!make_room(t, 3 * n + t->context + 8)) return false;
-  if (t->bos >= 0) t->token[t->n++] = t->bos;
-  t->n += vocabulary_cut(&t->words, text, n, t->token + t->n);
-  return t->n > 0 || fail(t, "the prompt is empty, and the model has no token to begin with");
+  if (!tokenizer_encode(&t->words, text, text_length(text), TOKENIZER_ADD | TOKENIZER_SIGNS, &list))
+    return fail(t, "there is no memory for the tokens of a prompt of %d bytes", (int64_t)text_length(text));
+  bool good = take_tokens(t, &list);
+  token_list_release(&list);
+  tokenizer_decode_start(&t->decode, &t->words, t->n == 1 && t->token[0] == t->bos, false);
+  return good;
 }
 
 /* ---- one call ---- */
@@ -126,15 +137,11 @@ static bool ends(const Text *t, int64_t token) {
   return token == t->bos;
 }
 
+static void put(void *out, const char *at, size_t n) { text_bytes(out, at, n); }
+
 static bool write_token(Text *t, int64_t token) {
-  char text[1 << 12];
-  if (t->how->ids) {
-    text_put(t->out, t->made ? ",%d" : "%d", token);
-  } else {
-    bool first = t->n > 0 && t->token[t->n - 1] == t->bos;
-    size_t n = vocabulary_bytes(&t->words, token, first, text, sizeof text - 1);
-    text_bytes(t->out, text, n);
-  }
+  if (t->how->ids) text_put(t->out, t->made ? ",%d" : "%d", token);
+  else tokenizer_decode(&t->decode, token, put, t->out);
   return text_flush(t->out) || fail(t, "cannot write to standard output: is it closed, or the disk full?");
 }
 
@@ -162,12 +169,13 @@ bool speak(const Speak *g, const lrt_model *m, lrt_session *s, TextOut *out, lrt
   for (int i = 0; i < N_INPUTS; i++) t.input[i] = input_of(s->program, inputs[i]);
   t.bos = fact_number(m, "bos", -1);
   t.context = g->context ? g->context : most;
-  t.has_words = vocabulary_open(&t.words, m);
+  t.has_words = tokenizer_open(&t.words, m);
   if (!(g->ids ? read_ids(&t) : read_text(&t))) return false;
   if (t.n > t.context) return fail(&t, "the prompt is %d tokens long, and the context holds %d", t.n, t.context);
   for (int i = 0; i < N_INPUTS; i++)
     if (!(t.row[i] = os_memory((size_t)g->chunk * sizeof **t.row))) return fail(&t, "there is no memory for chunks of %d", g->chunk);
   bool good = go_on(&t);
+  if (!g->ids) tokenizer_decode_end(&t.decode, put, out);
   text_put(out, "\n");
   for (int i = 0; i < N_INPUTS; i++) os_release(t.row[i], (size_t)g->chunk * sizeof **t.row);
   os_release(t.token, (size_t)t.room * sizeof *t.token);

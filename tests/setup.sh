@@ -3,7 +3,7 @@
 # `need_packages PACKAGE...` asks apt only for what is not there, so that a second run needs no network.
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config llvm-19-dev libprotobuf-c-dev protobuf-c-compiler \
-libjansson-dev libstdc++-12-dev spirv-tools spirv-headers libvulkan-dev clang-19 lld-19"
+libjansson-dev libicu-dev libstdc++-12-dev spirv-tools spirv-headers libvulkan-dev clang-19 lld-19"
 test_packages="mesa-vulkan-drivers qemu-user nodejs"
 fuzz_packages="libclang-rt-19-dev"
 
