@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/driver.h"
-#include "frontend/tokenizer.h"
+#include "frontend/tokenizers.h"
 #include "ir/fatal.h"
 #include "runtime/tokenizer.h"
 

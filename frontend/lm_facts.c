@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "frontend/lm.h"
-#include "frontend/tokenizer.h"
+#include "frontend/tokenizers.h"
 
 /* ---- constants ---- */
 
@@ -21,7 +21,7 @@ static void add_number(Checkpoint *c, Model *model, const char *name, int64_t v)
 static bool add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model) {
   Module *m = c->module;
   TokenizerBytes tables = {0};
-  if (config->gguf && !checkpoint_setting(c, "tokenizer.ggml.model")) return true;
+  if (config->gguf && !checkpoint_setting(c, "tokenizer.ggml.tokens")) return true;
   if (!config->gguf && !tokenizer_in_folder(m->arena, c->path)) return true;
   if (config->gguf ? !tokenizer_from_settings(c, &tables) : !tokenizer_load(m->arena, m->diag, c->path, &tables)) return false;
   add_bytes(c, model, "tokenizer", DT_u8, tables.n, tables.at);

@@ -171,7 +171,10 @@ static void write_pieces(Pieces *p) {
     }
     t->write = b >= 0 ? (SpecText){arena_string(s->arena, &byte, 1), 1} : (SpecText){to, n};
   }
-  if (s->head.unknown >= 0) s->token.at[s->head.unknown].write = p->surface;
+  if (s->head.unknown >= 0) {
+    s->token.at[s->head.unknown].write = p->surface;
+    s->token.at[s->head.unknown].flags |= TOKEN_KEPT;
+  }
   s->head.flags |= p->trim ? TOKENIZER_STRIP_TEXT : p->first ? TOKENIZER_STRIP : 0u;
 }
 

@@ -3,7 +3,7 @@
 #define LATHE_TOKENIZER_SPEC_H
 
 #include "frontend/regex.h"
-#include "frontend/tokenizer.h"
+#include "frontend/tokenizers.h"
 #include "ir/diag.h"
 #include "runtime/tokenizer_tables.h"
 

@@ -84,7 +84,7 @@ static void note(JsonObject *o, uint32_t member) {
   o->slot[i] = member + 1;
 }
 
-JsonObject *json_object(Room *room, JsonMember *member, uint32_t n) {
+JsonObject *json_object_of(Room *room, JsonMember *member, uint32_t n) {
   JsonObject *o = room_take(room, sizeof *o);
   if (!o || n > (uint32_t)1 << 30) return NULL;
   *o = (JsonObject){.member = member};
@@ -270,7 +270,7 @@ static bool read_object(Reader *r, Json *out) {
   void *at;
   uint32_t n;
   if (!read_many(r, '}', sizeof(JsonMember), &at, &n)) return false;
-  *out = (Json){.kind = JSON_OBJECT, .object = json_object(r->room, at, n)};
+  *out = (Json){.kind = JSON_OBJECT, .object = json_object_of(r->room, at, n)};
   return out->object || full(r);
 }
 

@@ -63,7 +63,7 @@ const Json *json_get(const Json *object, const char *name);
 /* Where a key that is a text stands, or -1. */
 int64_t json_find(const JsonObject *o, const Json *key);
 /* Makes an object of n members, in which it drops those whose keys, as texts, come again. NULL: there is no room. */
-JsonObject *json_object(Room *room, JsonMember *member, uint32_t n);
+JsonObject *json_object_of(Room *room, JsonMember *member, uint32_t n);
 
 /* ---- writing ---- */
 

@@ -70,7 +70,7 @@ void tokenizer_decode(TokenizerDecode *d, int64_t token, TokenizerPut *put, void
   if (d->blank) put_bytes(d, (const uint8_t *)" ", 1, put, context);
   if (d->first && n) {
     if (what & TOKEN_INNER) s = piece_of(t, token, &n);
-    else s = strip(t, s, &n);
+    else if (!(what & TOKEN_KEPT)) s = strip(t, s, &n);
     d->first = n == 0 && (t->flags & TOKENIZER_STRIP_TEXT);
   }
   d->blank = what & TOKEN_BLANK;

@@ -120,8 +120,8 @@ typedef struct TokenizerPair {
 } TokenizerPair;
 
 /* What a token is: a sign and no text; one behind which a blank is due where another follows; one at all; one that is
- * written as its piece at the beginning of a text; one that no word is. */
-enum { TOKEN_SPECIAL = 1, TOKEN_BLANK = 2, TOKEN_THERE = 4, TOKEN_INNER = 8, TOKEN_HIDDEN = 16 };
+ * written as its piece at the beginning of a text; one that no word is; one that keeps its blanks at the beginning. */
+enum { TOKEN_SPECIAL = 1, TOKEN_BLANK = 2, TOKEN_THERE = 4, TOKEN_INNER = 8, TOKEN_HIDDEN = 16, TOKEN_KEPT = 32 };
 
 typedef struct TokenizerTables {
   char magic[8];

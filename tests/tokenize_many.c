@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "frontend/tokenizer.h"
+#include "frontend/tokenizers.h"
 #include "ir/fatal.h"
 #include "runtime/tokenizer.h"
 

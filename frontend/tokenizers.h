@@ -1,6 +1,6 @@
-/* tokenizer.h -- tokenizers of all kinds as the tables that runtime/tokenizer.h reads. */
-#ifndef LATHE_TOKENIZER_H
-#define LATHE_TOKENIZER_H
+/* tokenizers.h -- tokenizers of all kinds as the tables that runtime/tokenizer.h reads. */
+#ifndef LATHE_TOKENIZERS_H
+#define LATHE_TOKENIZERS_H
 
 #include "frontend/checkpoint.h"
 

@@ -1,5 +1,5 @@
-/* tokenizer.c -- finds a model's tokenizer, and reads it by its kind. */
-#include "frontend/tokenizer.h"
+/* tokenizers.c -- finds a model's tokenizer, and reads it by its kind. */
+#include "frontend/tokenizers.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
