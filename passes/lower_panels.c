@@ -334,7 +334,7 @@ static Value *next_block(Kernel *k, const Product *p, Value *slot, Value *slots,
   return plus(k, panel_at(k, p, panel), times(k, at, index_of(k, p->panel)));
 }
 
-/* The workgroup's rows, from element `from` of each on. What comes is asked for, and so the loop is not made a call that copies bytes. */
+/* The workgroup's rows, from element `from` of each on. While a row is copied, the next one is asked for. */
 static void copy_rows(Kernel *k, const Product *p, Value *from) {
   int64_t size = dtype_bits(p->x->type->dtype) / 8, lanes = p->tile.lanes * 4 / size;
   KernelFor row = kb_for(&k->b, p->from, p->to, 0, NULL);
@@ -343,7 +343,7 @@ static void copy_rows(Kernel *k, const Product *p, Value *from) {
   KernelFor along = kb_for_step(&k->b, index_of(k, 0), index_of(k, p->block), lanes, 0, NULL);
   node_attr(along.node, attr_slot(for, unroll))->i = 4;
   Value *at = plus(k, source, along.i);
-  build(&k->b, OP_prefetch, 0, INS(p->x, plus(k, at, index_of(k, AHEAD / size))), NO_ATTRS);
+  build(&k->b, OP_prefetch, 0, INS(p->x, plus(k, at, p->depth)), NO_ATTRS);
   kb_store(&k->b, p->copy, plus(k, to, along.i), load_lanes(k, p->x, at, lanes));
   kb_for_end(&k->b, &along, 0, NULL);
   kb_for_end(&k->b, &row, 0, NULL);
