@@ -170,7 +170,7 @@ static State *cache(Lm *l, const char *name, Addressing addressing, int64_t rows
   s->n_fields = 2;
   s->field = ARENA_ARRAY(m->arena, Field, 2);
   for (int i = 0; i < 2; i++)
-    s->field[i] = (Field){i ? "v" : "k", DT_f32, 2, {(int64_t)l->config->groups, (int64_t)l->config->head}};
+    s->field[i] = (Field){.name = i ? "v" : "k", .dtype = DT_f32, .rank = 2, .dim = {(int64_t)l->config->groups, (int64_t)l->config->head}};
   return s;
 }
 

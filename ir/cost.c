@@ -161,7 +161,7 @@ void cost_attention(const Node *n, Cost *c) {
   else if (n->op == OP_linear_attention)
     c->flops = linear_attention_flops(n);
   else
-    c->flops = pairs_flops(in_size(n, 0, 0) * in_size(n, 0, 1) * in_size(n, 0, 2) * in_size(n, 1, 2), in_size(n, 0, 3),
+    c->flops = pairs_flops(in_size(n, 0, 0) * in_size(n, 0, 1) * in_size(n, 0, 2) * in_size(n, 2, 2), in_size(n, 0, 3),
                            in_size(n, 2, 3));
 }
 

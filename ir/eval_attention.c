@@ -9,7 +9,7 @@ typedef struct Attention {
   EvalCall *call;
   int64_t b, h, g, s, t, d, e;
   double scale, softcap;
-  bool causal, ring;
+  bool causal, ring, turned;
   int64_t window, ahead;
   const Tensor *bias, *lengths, *offsets, *sinks, *sequences;
   const double *q, *k, *v;
@@ -22,7 +22,8 @@ static void attention_init(Attention *a, EvalCall *c) {
   const Node *n = c->node;
   *a = (Attention){.call = c, .b = q->dim[0], .h = q->dim[1], .s = q->dim[2], .d = q->dim[3]};
   a->g = k->dim[1];
-  a->t = k->dim[2];
+  a->t = v->dim[2];
+  a->turned = k->rank == 5;
   a->e = v->dim[3];
   a->scale = node_float(n, attention, scale);
   if (a->scale == 0) a->scale = 1 / sqrt((double)a->d);
@@ -68,6 +69,12 @@ static int64_t bias_index(const Attention *a, int64_t b, int64_t h, int64_t i, i
   return index;
 }
 
+/* Where key j begins; its elements are next to each other, or in a panel a panel's keys apart. */
+static const double *key_at(const Attention *a, int64_t head, int64_t j) {
+  if (!a->turned) return a->k + (head * a->t + j) * a->d;
+  return a->k + (head * a->t + j / STATE_PANEL * STATE_PANEL) * a->d + j % STATE_PANEL;
+}
+
 /* -inf where the key is masked, in which case it is not looked at: it may hold anything. */
 static double key_score(const Attention *a, int64_t b, int64_t c, int64_t h, int64_t i, int64_t j) {
   double bias = 0, dot = 0;
@@ -77,8 +84,8 @@ static double key_score(const Attention *a, int64_t b, int64_t c, int64_t h, int
     if (bias == -INFINITY) return -INFINITY;
   }
   const double *q = a->q + ((b * a->h + h) * a->s + i) * a->d;
-  const double *k = a->k + ((c * a->g + h / (a->h / a->g)) * a->t + j) * a->d;
-  for (int64_t x = 0; x < a->d; x++) dot += q[x] * k[x];
+  const double *k = key_at(a, c * a->g + h / (a->h / a->g), j);
+  for (int64_t x = 0; x < a->d; x++) dot += q[x] * k[a->turned ? x * STATE_PANEL : x];
   dot *= a->scale;
   if (a->softcap != 0) dot = a->softcap * tanh(dot / a->softcap);
   return dot + bias;

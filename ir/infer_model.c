@@ -70,6 +70,14 @@ static bool check_heads(Infer *c, Dim h, Dim g) {
                      (long long)g->constant);
 }
 
+/* Keys in panels: the axes are the panels, a key's elements, and the panel's keys. */
+static bool check_panels(Infer *c, ShapeLetters *l) {
+  DimPool *p = c->module->dims;
+  Dim panel = dim_const(p, STATE_PANEL);
+  return infer_same_dim(c, letter_dim(l, 'n'), panel, "the keys of a panel") &&
+         infer_same_dim(c, letter_dim(l, 't'), dim_mul(p, letter_dim(l, 'p'), panel), "the number of values");
+}
+
 /* The bias broadcasts to [b,h,s,t] and is added, or is a mask. */
 static bool check_bias(Infer *c, ShapeLetters *l) {
   Type bias = infer_in(c, 3);
@@ -87,10 +95,11 @@ bool infer_attention(Infer *c) {
       !infer_integer(c, 4, "lengths") || !infer_integer(c, 5, "offsets") || !infer_float(c, 6, "sinks") ||
       !infer_integer(c, 7, "sequences"))
     return false;
-  bool chosen = infer_in(c, 7) != NULL;
-  if (!infer_shape(c, &l, 0, "q", "bhsd") || !infer_shape(c, &l, 1, "k", chosen ? "cgtd" : "bgtd") ||
-      !infer_shape(c, &l, 2, "v", chosen ? "cgte" : "bgte"))
+  bool chosen = infer_in(c, 7) != NULL, turned = c->in[1]->rank == 5;
+  const char *keys = turned ? (chosen ? "cgpdn" : "bgpdn") : chosen ? "cgtd" : "bgtd";
+  if (!infer_shape(c, &l, 0, "q", "bhsd") || !infer_shape(c, &l, 1, "k", keys) || !infer_shape(c, &l, 2, "v", chosen ? "cgte" : "bgte"))
     return false;
+  if (turned && !check_panels(c, &l)) return false;
   if (!check_heads(c, letter_dim(&l, 'h'), letter_dim(&l, 'g')) || !check_bias(c, &l)) return false;
   if (!infer_shape(c, &l, 4, "lengths", "b~") || !infer_shape(c, &l, 5, "offsets", "b~") ||
       !infer_shape(c, &l, 6, "sinks", "h") || !infer_shape(c, &l, 7, "sequences", "b"))

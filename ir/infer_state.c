@@ -69,7 +69,8 @@ bool infer_state_view(Infer *c) {
   DimPool *p = c->module->dims;
   Dim dim[MAX_RANK + 2] = {dim_const(p, s->batch), dim_const(p, f->rank ? f->dim[0] : s->capacity), dim_const(p, s->capacity)};
   for (int k = 1; k < f->rank; k++) dim[k + 2] = dim_const(p, f->dim[k]);
-  return infer_result(c, 0, f->dtype, f->rank + 2, dim);
+  if (f->turned) dim[2] = dim_const(p, s->capacity / STATE_PANEL), dim[4] = dim_const(p, STATE_PANEL);
+  return infer_result(c, 0, f->dtype, f->rank + 2 + f->turned, dim);
 }
 
 bool infer_state_lengths(Infer *c) {

@@ -157,6 +157,7 @@ typedef struct Field {
   Dtype dtype;
   int rank;
   int64_t dim[MAX_RANK]; /* of one row */
+  bool turned;           /* rows [heads, inner] lie in panels: see state_offset() */
 } Field;
 
 struct State {
@@ -172,7 +173,10 @@ struct State {
  * never can. */
 int64_t state_row(const State *s, int64_t length, int64_t position);
 /* Where element i of a row lies in its field's memory, which is [batch, first axis of the row, capacity, its other axes..]: so the
- * rows of one head of keys follow each other. A row without axes is one element. */
+ * rows of one head of keys follow each other. A row without axes is one element. Of a turned field, which has rows [heads, inner] and a
+ * capacity that is a multiple of STATE_PANEL, so many rows of a head are a panel, [inner, STATE_PANEL]: a vector of memory is one
+ * element of several keys, as scores are computed. */
+enum { STATE_PANEL = 32 };
 int64_t state_offset(const State *s, const Field *f, int64_t sequence, int64_t row, int64_t i);
 
 /* A kernel sees a state as several pieces of memory: its fields, and the lengths, i64[batch]. All else is one piece. */

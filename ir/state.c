@@ -15,6 +15,10 @@ int64_t state_row(const State *s, int64_t length, int64_t position) {
 int64_t state_offset(const State *s, const Field *f, int64_t sequence, int64_t row, int64_t i) {
   int64_t heads = f->rank ? f->dim[0] : 1, inner = 1;
   for (int k = 1; k < f->rank; k++) inner *= f->dim[k];
+  if (f->turned) {
+    int64_t panel = (sequence * heads + i / inner) * (s->capacity / STATE_PANEL) + row / STATE_PANEL;
+    return (panel * inner + i % inner) * STATE_PANEL + row % STATE_PANEL;
+  }
   return ((sequence * heads + i / inner) * s->capacity + row) * inner + i % inner;
 }
 

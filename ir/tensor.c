@@ -142,7 +142,8 @@ static Tensor *state_blank(State *s) {
 static Tensor *new_field(Evaluator *e, const State *s, const Field *f) {
   int64_t dim[MAX_RANK] = {s->batch, f->rank ? f->dim[0] : s->capacity, s->capacity};
   for (int i = 1; i < f->rank; i++) dim[i + 2] = f->dim[i];
-  return tensor_new(e, f->dtype, f->rank + 2, dim);
+  if (f->turned) dim[2] = s->capacity / STATE_PANEL, dim[4] = STATE_PANEL;
+  return tensor_new(e, f->dtype, f->rank + 2 + f->turned, dim);
 }
 
 /* A state is small beside its fields, but its batch is the file's word: refuse what no machine could hold. */

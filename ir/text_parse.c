@@ -512,6 +512,7 @@ static bool parse_field(Parser *p, State *s, Field *field) {
                       name, s->name, type_text(p->scratch, type));
   *field = (Field){.name = arena_string(p->arena, name, strlen(name)), .dtype = type->dtype, .rank = type->rank};
   for (int i = 0; i < type->rank; i++) field->dim[i] = type->dim[i]->constant;
+  field->turned = parse_accept_word(p, "turned");
   return true;
 }
 

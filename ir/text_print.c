@@ -396,7 +396,7 @@ static void print_field(Printer *p, const Field *f) {
   text_word(p->out, f->name);
   fprintf(p->out, ": %s[", dtype_name(f->dtype));
   for (int i = 0; i < f->rank; i++) fprintf(p->out, "%s%" PRId64, i ? "," : "", f->dim[i]);
-  put(p, "]");
+  put(p, f->turned ? "] turned" : "]");
 }
 
 static void print_state(Printer *p, const State *s) {

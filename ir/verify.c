@@ -490,6 +490,9 @@ static bool check_field(Verifier *v, const State *s, const Field *f) {
   bool fits = checked_mul(s->batch, s->capacity, &n);
   if (f->dtype == DT_index || f->dtype == DT_none)
     return fail(v, s->loc, "@%s: field `%s` cannot be of type %s", s->name, f->name, f->dtype ? "index" : "none");
+  if (f->turned && (f->rank != 2 || s->capacity % STATE_PANEL || dtype_bits(f->dtype) < 8))
+    return fail(v, s->loc, "@%s: field `%s` is turned: its rows must have two axes of whole bytes, and the capacity be a multiple of %d, not %" PRId64,
+                s->name, f->name, STATE_PANEL, s->capacity);
   for (int i = 0; i < f->rank && fits; i++) fits = f->dim[i] >= 0 && checked_mul(n, f->dim[i], &n);
   return (fits && dtype_size(f->dtype, n, &bytes)) || fail(v, s->loc, "@%s: field `%s` is too large", s->name, f->name);
 }

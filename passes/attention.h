@@ -7,6 +7,10 @@
 /* [b, h, s, t]: what the bias broadcasts to, and where lengths and offsets find their sequences. */
 Type attention_scores_type(Kernel *k, const Node *n);
 
+/* How many keys there are; and do they lie in panels of STATE_PANEL? */
+Dim attention_keys(const Node *n);
+bool attention_turned(const Node *n);
+
 /* The sequence whose keys and values go with row b of q. */
 Value *attention_sequence(Kernel *k, const Node *n, Value *b);
 

@@ -27,9 +27,12 @@ static Value *zero(Kernel *k) { return kb_index(&k->b, 0); }
 static Value *binary(Kernel *k, Op op, Value *x, Value *y) { return build_binary(&k->b, op, x, y); }
 static Value *lowest(Kernel *k, Dtype t) { return kb_float(&k->b, t, -INFINITY); }
 
+bool attention_turned(const Node *n) { return node_in(n, 1)->type->rank == 5; }
+Dim attention_keys(const Node *n) { return node_in(n, attention_turned(n) ? 2 : 1)->type->dim[2]; }
+
 Type attention_scores_type(Kernel *k, const Node *n) {
   Type q = node_in(n, 0)->type;
-  return type_tensor(k->module->types, DT_f32, 4, (Dim[]){q->dim[0], q->dim[1], q->dim[2], node_in(n, 1)->type->dim[2]});
+  return type_tensor(k->module->types, DT_f32, 4, (Dim[]){q->dim[0], q->dim[1], q->dim[2], attention_keys(n)});
 }
 
 /* A number of an integer operand that is there for each sequence, or once for all. */
@@ -51,7 +54,7 @@ Value *attention_sequence(Kernel *k, const Node *n, Value *b) {
 /* Positions are far from overflow unless the operands are absurd: those are clamped. */
 void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value **first, Value **end) {
   const int64_t far = INT64_MAX / 4, window = node_int(n, attention, window), ahead = node_int(n, attention, ahead);
-  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(n, 1)->type->dim[2]), DT_i64), *from = int64(k, 0), *to = keys;
+  Value *keys = kb_cast(&k->b, kernel_size(k, attention_keys(n)), DT_i64), *from = int64(k, 0), *to = keys;
   Value *at = kb_cast(&k->b, i, DT_i64);
   if (node_bool(n, attention, ring)) to = keys = binary(k, OP_max, per_sequence(k, n, 4, b), int64(k, 0));
   else if (node_in(n, 4)) to = binary(k, OP_min, to, per_sequence(k, n, 4, b));
@@ -67,7 +70,7 @@ void attention_visible_keys(Kernel *k, const Node *n, Value *b, Value *i, Value 
 }
 
 Value *attention_ring_start(Kernel *k, const Node *n, Value *b) {
-  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(n, 1)->type->dim[2]), DT_i64);
+  Value *keys = kb_cast(&k->b, kernel_size(k, attention_keys(n)), DT_i64);
   return binary(k, OP_max, binary(k, OP_sub, per_sequence(k, n, 4, b), keys), int64(k, 0));
 }
 
@@ -80,7 +83,9 @@ static Value *dot_term(Kernel *k, void *ctx, Value *i) {
   const Dot *d = ctx;
   const Attention *a = d->a;
   Value *q = kernel_pull(k, node_in(a->node, 0), (Value *[]){a->b, a->h, a->i, i});
-  Value *key = kernel_pull(k, node_in(a->node, 1), (Value *[]){a->c, a->g, d->key, i});
+  Value *panel = kb_index(&k->b, STATE_PANEL), *place[] = {a->c, a->g, d->key, i, NULL};
+  if (attention_turned(a->node)) place[2] = kb_div(&k->b, d->key, panel), place[4] = kb_mod(&k->b, d->key, panel);
+  Value *key = kernel_pull(k, node_in(a->node, 1), place);
   return binary(k, OP_mul, kb_cast(&k->b, q, a->t), kb_cast(&k->b, key, a->t));
 }
 
@@ -104,7 +109,7 @@ static Value *scaled_dot(Kernel *k, const Attention *a, Value *key) {
 /* Does the row see the position that a ring's key holds? */
 static Value *ring_sees(Kernel *k, const Attention *a, Value *key) {
   Value *last = binary(k, OP_sub, per_sequence(k, a->node, 4, a->b), int64(k, 1)), *j = kb_cast(&k->b, key, DT_i64);
-  Value *keys = kb_cast(&k->b, kernel_size(k, node_in(a->node, 1)->type->dim[2]), DT_i64), *behind = binary(k, OP_sub, last, j);
+  Value *keys = kb_cast(&k->b, kernel_size(k, attention_keys(a->node)), DT_i64), *behind = binary(k, OP_sub, last, j);
   Value *turns = build(&k->b, OP_mod, 1, INS(behind, keys), ATTRS(at_i(mod, trunc, 1)));
   Value *position = kb_cast(&k->b, binary(k, OP_sub, last, turns), DT_index);
   Value *there = kb_and(&k->b, kb_at_most(&k->b, j, last), kb_at_most(&k->b, a->low, position));
@@ -231,7 +236,7 @@ bool lower_attention(Kernel *k, const Node *n) {
   a.from = kb_cast(&k->b, a.from, DT_index), a.to = kb_cast(&k->b, a.to, DT_index);
   if (node_bool(n, attention, ring)) {
     a.low = a.from, a.high = a.to;
-    a.from = zero(k), a.to = kernel_size(k, key->dim[2]);
+    a.from = zero(k), a.to = kernel_size(k, attention_keys(n));
   }
   KernelFor f = kb_for_step(&k->b, zero(k), e, WIDTH, 0, NULL);
   a.first = f.i;

@@ -14,62 +14,11 @@
  * so that a row comes out the same to the bit among many rows, where vectors run along rows, and among few, where they
  * run along keys. Keys that a row does not see weigh -0, which changes no sum. */
 #include "ir/fatal.h"
-#include "passes/attention.h"
-
-enum { KEYS = 256, PART = 1024, ROWS = 96, WAYS = 8, KEY_TILE = 8, ROW_TILE = 6, FEW = 8 };
-enum { LINE = 64, KEYS_AHEAD = 8192, VALUES_AHEAD = 4096 }; /* bytes: measured */
-enum { MAX_VECTORS = 64, MAX_ROW_VECTORS = 3, MAX_TURNED = 16 };
-
-/* What has been summed of some keys: for each row the largest score, the weights' sum, and the values'. */
-typedef struct Sums {
-  Value *most, *weight; /* memory: [pad] */
-  Value *value;         /* memory: [rows, e]; NULL in registers */
-} Sums;
-
-typedef struct Tiles {
-  const Node *node;
-  Type scores_type;
-  int64_t lanes, d, e, share;
-  int64_t rows, pad; /* of a workgroup, at most; and that filled up to whole vectors */
-  bool fma, few, ends, begins, parts; /* are there keys past a row's last, before its first; several parts */
-  bool runs, ring, single; /* do queries name their sequence; is the cache a ring; has a workgroup one query at most */
-  Value *b, *g, *first, *count; /* the batch's element, head of keys, the workgroup's first row (of runs: of all), and how many it has */
-  Value *sequence;              /* of keys and values */
-  Value *keys;                  /* t */
-  Value *base;                  /* i64: of a ring, the position that counts as 0 from here on; else NULL */
-  Value *base_slot;             /* and where it lies */
-  Value *k, *v, *k_base, *v_base; /* memory of keys and values, and where this head's begin */
-  Value *k_step, *v_step;         /* how far apart they lie */
-  Value *queries; /* memory: [d, pad], or of few rows [rows, d] */
-  Value *scores;  /* memory: [KEYS, pad], or of few rows [rows, KEYS] */
-  Value *staged;  /* memory: [KEY_TILE, d]: keys that are not f32; or NULL */
-  Value *bias;    /* memory: [KEY_TILE, pad], or of few rows [rows, KEYS]; or NULL */
-  Value *seen;    /* memory: [e], for values that are not finite; or NULL */
-  Value *from, *to;   /* memory: [pad], i32: the keys that a row sees; NULL where that is all */
-  Value *keep, *take; /* memory: [pad]: what sums so far and new ones are multiplied by */
-  Value *low, *high;  /* the keys that some row sees */
-  Value *scale;
-  Sums block, part, total; /* of total, nothing where there is one part and no sink */
-} Tiles;
-
-static Value *num(Kernel *k, int64_t v) { return kb_index(&k->b, v); }
-static Value *real(Kernel *k, double v) { return kb_float(&k->b, DT_f32, v); }
-static Value *add(Kernel *k, Value *x, Value *y) { return kb_add(&k->b, x, y); }
-static Value *times(Kernel *k, Value *x, int64_t y) { return kb_mul(&k->b, x, num(k, y)); }
-static Value *binary(Kernel *k, Op op, Value *x, Value *y) { return build_binary(&k->b, op, x, y); }
-static Value *splat(Kernel *k, const Tiles *t, Value *x) { return kb_splat(&k->b, x, t->lanes); }
-static Value *load(Kernel *k, const Tiles *t, Value *memory, Value *at) { return kb_load_lanes(&k->b, memory, at, t->lanes); }
-static void store(Kernel *k, Value *memory, Value *at, Value *x) { kb_store(&k->b, memory, at, x); }
-static Value *lowest(Kernel *k, const Tiles *t) { return splat(k, t, real(k, -INFINITY)); }
-static Value *fma3(Kernel *k, const Tiles *t, Value *x, Value *y, Value *z) {
-  return kb_multiply_add(&k->b, t->fma, x, y, z);
-}
+#include "passes/attention_tiles.h"
 
 static Value *group_id(Kernel *k, int axis) {
   return build(&k->b, OP_group_id, 1, 0, NULL, ATTRS(at_i(group_id, axis, axis)));
 }
-
-static Value *larger(Kernel *k, Value *x, Value *than) { return kb_larger(&k->b, x, than); }
 
 /* The largest score, or 0 where there is none, so that -inf minus it is -inf. */
 static Value *not_lowest(Kernel *k, const Tiles *t, Value *most) {
@@ -78,14 +27,10 @@ static Value *not_lowest(Kernel *k, const Tiles *t, Value *most) {
 
 /* ---- rows ---- */
 
-typedef struct Row {
-  Value *b, *i, *h;
-} Row;
-
 static Value *queries_of(Kernel *k, const Tiles *t) { return kernel_size(k, node_in(t->node, 0)->type->dim[2]); }
 
 /* Row r of the workgroup; what is past the last is the last again. */
-static Row row_at(Kernel *k, const Tiles *t, Value *r) {
+Row tiles_row(Kernel *k, const Tiles *t, Value *r) {
   Value *row = add(k, t->first, kb_min(&k->b, r, kb_sub(&k->b, t->count, num(k, 1)))), *share = num(k, t->share);
   Value *query = kb_div(&k->b, row, share), *h = add(k, times(k, t->g, t->share), kb_mod(&k->b, row, share));
   if (!t->runs) return (Row){t->b, query, h};
@@ -118,7 +63,7 @@ static void load_rows(Kernel *k, Tiles *t) {
   bool bounds = t->ends || t->begins;
   Value *start[] = {t->keys, num(k, 0)};
   KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->few ? t->rows : t->pad), bounds ? 2 : 0, start);
-  Row row = row_at(k, t, f.i);
+  Row row = tiles_row(k, t, f.i);
   load_query(k, t, f.i, row);
   if (bounds) {
     Value *from, *to;
@@ -144,21 +89,21 @@ static bool bias_is_by_row(const Node *n) {
 }
 
 /* Where a key lies among the keys. Behind the last it is the last. */
-static Value *slot_of(Kernel *k, const Tiles *t, Value *key) {
+Value *tiles_slot(Kernel *k, const Tiles *t, Value *key) {
   if (t->ring) return kb_mod(&k->b, add(k, t->base_slot, key), t->keys);
   return kb_min(&k->b, key, kb_sub(&k->b, t->keys, num(k, 1)));
 }
 
 /* What is added to a score, of a mask 0 or -inf. */
-static Value *bias_of(Kernel *k, const Tiles *t, Row row, Value *key) {
+Value *tiles_bias(Kernel *k, const Tiles *t, Row row, Value *key) {
   const Value *bias = node_in(t->node, 3);
-  Value *v = kernel_pull_broadcast(k, bias, t->scores_type, (Value *[]){row.b, row.h, row.i, slot_of(k, t, key)});
+  Value *v = kernel_pull_broadcast(k, bias, t->scores_type, (Value *[]){row.b, row.h, row.i, tiles_slot(k, t, key)});
   if (bias->type->dtype == DT_bool) return kb_where(&k->b, v, real(k, 0), real(k, -INFINITY));
   return kb_cast(&k->b, v, DT_f32);
 }
 
 /* From a product to a score: scaled, capped, biased; -inf where the key is not seen, whatever it holds. */
-static Value *finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Value *seen) {
+Value *tiles_finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Value *seen) {
   double cap = node_float(t->node, attention, softcap);
   x = binary(k, OP_mul, x, splat(k, t, t->scale));
   if (cap != 0) {
@@ -172,27 +117,47 @@ static Value *finish_score(Kernel *k, const Tiles *t, Value *x, Value *bias, Val
   return seen ? kb_where(&k->b, seen, x, lowest(k, t)) : x;
 }
 
-/* Where the row of a key begins. */
-static Value *key_row(Kernel *k, const Tiles *t, Value *key) {
-  return add(k, t->k_base, kb_mul(&k->b, slot_of(k, t, key), t->k_step));
+/* Where a key begins, and how far apart its elements are. A tile of keys and a panel both begin at multiples of their size: so
+ * one of them is within the other, and there are no keys past the last. */
+Value *tiles_key(Kernel *k, const Tiles *t, Value *key) {
+  if (!t->turned) return add(k, t->k_base, kb_mul(&k->b, tiles_slot(k, t, key), t->k_step));
+  Value *slot = t->ring ? tiles_slot(k, t, key) : key, *panel = num(k, STATE_PANEL);
+  return add(k, add(k, t->k_base, kb_mul(&k->b, kb_div(&k->b, slot, panel), t->k_step)), kb_mod(&k->b, slot, panel));
 }
+
+static int64_t key_stride(const Tiles *t) { return t->turned ? STATE_PANEL : 1; }
 
 /* And of its values, of a key that is there. */
 static Value *value_row(Kernel *k, const Tiles *t, Value *key) {
-  return add(k, t->v_base, kb_mul(&k->b, t->ring ? slot_of(k, t, key) : key, t->v_step));
+  return add(k, t->v_base, kb_mul(&k->b, t->ring ? tiles_slot(k, t, key) : key, t->v_step));
 }
 
-/* Few rows wait for memory: it is asked for ahead of time. */
-static void ask_ahead(Kernel *k, Value *memory, Value *at, int64_t ahead) {
+/* Few rows wait for memory: it is asked for ahead of time, but where f32 lies in the order in which it is read, which processors
+ * foresee better by themselves. */
+void tiles_ask_ahead(Kernel *k, const Tiles *t, Value *memory, Value *at, int64_t ahead) {
+  if (t->turned && memory->type->dtype == DT_f32) return;
   build(&k->b, OP_prefetch, 0, INS(memory, add(k, at, num(k, ahead))), NO_ATTRS);
 }
 
 /* ---- scores of many rows: a vector is one key's, of several rows ---- */
 
+/* The keys of a tile that are in one panel. */
+static void stage_panel(Kernel *k, const Tiles *t, Value *key) {
+  Value *from = tiles_key(k, t, key);
+  KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), 0, NULL);
+  Value *x = kb_load_lanes(&k->b, t->k, add(k, from, times(k, f.i, STATE_PANEL)), KEY_TILE);
+  store(k, t->staged, times(k, f.i, KEY_TILE), kb_cast(&k->b, x, DT_f32));
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
 /* Keys of other types are converted, KEY_TILE at once. */
 static void stage_keys(Kernel *k, const Tiles *t, Value *key) {
+  if (t->turned) {
+    stage_panel(k, t, key);
+    return;
+  }
   for (int i = 0; i < KEY_TILE; i++) {
-    Value *row = key_row(k, t, add(k, key, num(k, i)));
+    Value *row = tiles_key(k, t, add(k, key, num(k, i)));
     KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), 0, NULL);
     Value *x = kb_cast(&k->b, kb_load(&k->b, t->k, add(k, row, f.i)), DT_f32);
     store(k, t->staged, add(k, f.i, num(k, i * t->d)), x);
@@ -202,23 +167,32 @@ static void stage_keys(Kernel *k, const Tiles *t, Value *key) {
 
 static void stage_bias(Kernel *k, const Tiles *t, Value *key) {
   KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->pad), 0, NULL);
-  Row row = row_at(k, t, f.i);
+  Row row = tiles_row(k, t, f.i);
   for (int i = 0; i < KEY_TILE; i++)
-    store(k, t->bias, add(k, f.i, num(k, i * t->pad)), bias_of(k, t, row, add(k, key, num(k, i))));
+    store(k, t->bias, add(k, f.i, num(k, i * t->pad)), tiles_bias(k, t, row, add(k, key, num(k, i))));
   kb_for_end(&k->b, &f, 0, NULL);
+}
+
+/* Where the keys of a tile begin, and how far apart their elements are. */
+static int64_t place_tile(Kernel *k, const Tiles *t, Value *key, Value **from) {
+  Value *panel = t->turned && !t->staged ? tiles_key(k, t, key) : num(k, 0);
+  for (int i = 0; i < KEY_TILE; i++)
+    if (t->turned) from[i] = add(k, panel, num(k, i));
+    else from[i] = t->staged ? num(k, i * t->d) : tiles_key(k, t, add(k, key, num(k, i)));
+  return t->turned && t->staged ? KEY_TILE : key_stride(t);
 }
 
 /* sum[i * vectors + v] = products of KEY_TILE keys with the queries from row `row` on */
 static void multiply_keys(Kernel *k, const Tiles *t, Value *row, Value *key, int vectors, Value **sum) {
   int n = KEY_TILE * vectors;
   Value *from[KEY_TILE], *start[KEY_TILE * MAX_ROW_VECTORS], *next[KEY_TILE * MAX_ROW_VECTORS], *q[MAX_ROW_VECTORS];
-  for (int i = 0; i < KEY_TILE; i++) from[i] = t->staged ? num(k, i * t->d) : key_row(k, t, add(k, key, num(k, i)));
+  int64_t stride = place_tile(k, t, key, from);
   for (int i = 0; i < n; i++) start[i] = splat(k, t, real(k, 0));
   KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->d), n, start);
   Value *at = add(k, times(k, f.i, t->pad), row);
   for (int v = 0; v < vectors; v++) q[v] = load(k, t, t->queries, add(k, at, num(k, v * t->lanes)));
   for (int i = 0; i < KEY_TILE; i++) {
-    Value *x = splat(k, t, kb_load(&k->b, t->staged ? t->staged : t->k, add(k, from[i], f.i)));
+    Value *x = splat(k, t, kb_load(&k->b, t->staged ? t->staged : t->k, add(k, from[i], times(k, f.i, stride))));
     for (int v = 0; v < vectors; v++) next[i * vectors + v] = fma3(k, t, x, q[v], f.carried[i * vectors + v]);
   }
   kb_for_end(&k->b, &f, n, next);
@@ -237,13 +211,13 @@ static void score_tile(Kernel *k, const Tiles *t, Value *row, Value *block, Valu
   Value *sum[KEY_TILE * MAX_ROW_VECTORS], *key = add(k, block, at), *one_for_all[KEY_TILE] = {0};
   multiply_keys(k, t, row, key, vectors, sum);
   for (int i = 0; i < KEY_TILE && node_in(t->node, 3) && !t->bias; i++)
-    one_for_all[i] = splat(k, t, bias_of(k, t, (Row){t->b, num(k, 0), num(k, 0)}, add(k, key, num(k, i))));
+    one_for_all[i] = splat(k, t, tiles_bias(k, t, (Row){t->b, num(k, 0), num(k, 0)}, add(k, key, num(k, i))));
   for (int v = 0; v < vectors; v++) {
     Value *place = add(k, row, num(k, v * t->lanes)), *most = load(k, t, t->block.most, place);
     for (int i = 0; i < KEY_TILE; i++) {
       Value *bias = t->bias ? load(k, t, t->bias, add(k, place, num(k, i * t->pad))) : one_for_all[i];
       Value *seen = rows_that_see(k, t, place, add(k, key, num(k, i)));
-      Value *score = finish_score(k, t, sum[i * vectors + v], bias, seen);
+      Value *score = tiles_finish_score(k, t, sum[i * vectors + v], bias, seen);
       most = larger(k, score, most);
       store(k, t->scores, add(k, times(k, add(k, at, num(k, i)), t->pad), place), score);
     }
@@ -279,138 +253,6 @@ static void score_block_by_rows(Kernel *k, const Tiles *t, Value *block, Value *
   Value *done = score_rows(k, t, block, f.i, num(k, 0), rows, MAX_ROW_VECTORS);
   score_rows(k, t, block, f.i, done, rows, 1);
   kb_for_end(&k->b, &f, 0, NULL);
-}
-
-/* ---- scores of few rows: a vector is one row's, of several keys ---- */
-
-/* Can keys be turned two elements at once? */
-static bool key_pairs(const Tiles *t) { return dtype_bits(t->k->type->dtype) == 16 && t->d % (2 * t->lanes) == 0; }
-
-/* One of the two 16-bit floats in each lane. */
-static Value *half_of(Kernel *k, Value *pair, int which, Dtype type) {
-  int64_t lanes = pair->type->lanes;
-  Value *shift = kb_splat(&k->b, kb_int(&k->b, DT_u32, 16), lanes);
-  if (type == DT_bf16) { /* the upper half of an f32 */
-    Value *mask = kb_splat(&k->b, kb_int(&k->b, DT_u32, 0xffff0000), lanes);
-    Value *bits = which ? binary(k, OP_and, pair, mask) : binary(k, OP_shl, pair, shift);
-    return build(&k->b, OP_bitcast, 1, INS(bits), ATTRS(at_i(bitcast, to, (int64_t)DT_f32)));
-  }
-  Value *bits = kb_cast(&k->b, which ? binary(k, OP_shr, pair, shift) : pair, DT_u16);
-  Value *half = build(&k->b, OP_bitcast, 1, INS(bits), ATTRS(at_i(bitcast, to, (int64_t)type)));
-  return kb_cast(&k->b, half, DT_f32);
-}
-
-/* 0, 1, 2, .. */
-static Value *lane_numbers(Kernel *k, const Tiles *t) {
-  Value *number[MAX_TURNED];
-  for (int i = 0; i < t->lanes; i++) number[i] = kb_int(&k->b, DT_i32, i);
-  return build(&k->b, OP_pack, 1, (int)t->lanes, number, NO_ATTRS);
-}
-
-/* The products of a square of what `lanes` keys, which lie together from `from` on, hold from `at` on: it is turned so that a
- * vector has one element of each; two 16-bit elements are turned as one. */
-static void multiply_square(Kernel *k, const Tiles *t, Value *from, Value *at, Value **sum) {
-  Dtype type = t->k->type->dtype;
-  int64_t n = t->lanes, both = key_pairs(t) ? 2 : 1, bytes = dtype_bits(type) / 8;
-  Value *v[MAX_TURNED], *place = add(k, from, at);
-  for (int64_t i = 0; i < n * n * both * bytes; i += LINE)
-    ask_ahead(k, t->k, add(k, from, times(k, at, n)), (KEYS_AHEAD + i) / bytes);
-  for (int i = 0; i < n; i++) {
-    Value *row = add(k, place, kb_mul(&k->b, num(k, i), t->k_step));
-    v[i] = both == 2 ? build(&k->b, OP_load, 1, INS(t->k, row), ATTRS(at_i(load, lanes, n), at_i(load, as, DT_u32)))
-                     : kb_cast(&k->b, load(k, t, t->k, row), DT_f32);
-  }
-  kb_transpose(&k->b, v, (int)n);
-  for (int x = 0; x < n * both; x++) {
-    Value *key = both == 2 ? half_of(k, v[x / 2], x % 2, type) : v[x];
-    for (int r = 0; r < t->rows; r++) {
-      Value *q = kb_load(&k->b, t->queries, add(k, at, num(k, r * t->d + x)));
-      sum[r] = fma3(k, t, splat(k, t, q), key, sum[r]);
-    }
-  }
-}
-
-/* The same of one element, of keys that may be past the last. */
-static void multiply_gathered(Kernel *k, const Tiles *t, Value *key, Value *at, Value **sum) {
-  Value *v[MAX_TURNED];
-  for (int i = 0; i < t->lanes; i++) {
-    Value *row = key_row(k, t, add(k, key, num(k, i)));
-    v[i] = kb_cast(&k->b, kb_load(&k->b, t->k, add(k, row, at)), DT_f32);
-  }
-  Value *turned = build(&k->b, OP_pack, 1, (int)t->lanes, v, NO_ATTRS);
-  for (int r = 0; r < t->rows; r++) {
-    Value *q = kb_load(&k->b, t->queries, add(k, at, num(k, r * t->d)));
-    sum[r] = fma3(k, t, splat(k, t, q), turned, sum[r]);
-  }
-}
-
-static void multiply_keys_with_few(Kernel *k, const Tiles *t, Value *key, bool whole, Value **sum) {
-  int64_t step = !whole ? 1 : t->lanes * (key_pairs(t) ? 2 : 1);
-  int rows = (int)t->rows;
-  Value *next[FEW];
-  for (int r = 0; r < rows; r++) next[r] = splat(k, t, real(k, 0));
-  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, t->d), step, rows, next);
-  node_attr(f.node, attr_slot(for, unroll))->i = 1;
-  memcpy(next, f.carried, (size_t)rows * sizeof *next);
-  if (whole) multiply_square(k, t, key_row(k, t, key), f.i, next);
-  else multiply_gathered(k, t, key, f.i, next);
-  kb_for_end(&k->b, &f, rows, next);
-  memcpy(sum, f.out, (size_t)rows * sizeof *sum);
-}
-
-/* One row's scores of `lanes` keys, the first of which is `at` of the block: its largest so far goes on. */
-static Value *score_row(Kernel *k, const Tiles *t, int r, Value *at, Value *number, Value *sum, Value *most) {
-  Value *place = add(k, num(k, r * KEYS), at), *seen = NULL;
-  if (t->to) seen = kb_less(&k->b, number, splat(k, t, kb_load(&k->b, t->to, num(k, r))));
-  if (t->from) seen = kb_and(&k->b, seen, kb_at_most(&k->b, splat(k, t, kb_load(&k->b, t->from, num(k, r))), number));
-  Value *score = finish_score(k, t, sum, t->bias ? load(k, t, t->bias, place) : NULL, seen);
-  store(k, t->scores, place, score);
-  return larger(k, score, most);
-}
-
-/* The scores of `lanes` keys, the first of which is `at` of the block, with all rows; most[] goes on. */
-static void score_keys(Kernel *k, const Tiles *t, Value *block, Value *at, Value **most) {
-  int rows = (int)t->rows;
-  Value *key = add(k, block, at), *end = add(k, t->ring ? slot_of(k, t, key) : key, num(k, t->lanes)), *sum[FEW];
-  if (t->d % t->lanes == 0) {
-    KernelWhen whole = kb_when(&k->b, kb_at_most(&k->b, end, t->keys), rows);
-    multiply_keys_with_few(k, t, key, true, sum);
-    kb_else(&k->b, &whole, rows, sum);
-    multiply_keys_with_few(k, t, key, false, sum);
-    kb_when_end(&k->b, &whole, rows, sum);
-    memcpy(sum, whole.out, (size_t)rows * sizeof *sum);
-  } else {
-    multiply_keys_with_few(k, t, key, false, sum);
-  }
-  Value *number = binary(k, OP_add, splat(k, t, kb_cast(&k->b, key, DT_i32)), lane_numbers(k, t));
-  for (int r = 0; r < rows; r++) most[r] = score_row(k, t, r, at, number, sum[r], most[r]);
-}
-
-/* How many keys are scored at once; weights are added up by WAYS. */
-static int64_t key_step(const Tiles *t) { return t->few && t->lanes > KEY_TILE ? t->lanes : KEY_TILE; }
-
-static void stage_bias_of_few(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
-  for (int r = 0; r < t->rows; r++) {
-    Row row = row_at(k, t, num(k, r));
-    KernelFor f = kb_for(&k->b, from, to, 0, NULL);
-    store(k, t->bias, add(k, num(k, r * KEYS), f.i), bias_of(k, t, row, add(k, block, f.i)));
-    kb_for_end(&k->b, &f, 0, NULL);
-  }
-}
-
-static Value *round_up(Kernel *k, Value *x, int64_t to) {
-  return times(k, kb_div(&k->b, add(k, x, num(k, to - 1)), num(k, to)), to);
-}
-
-static void score_block_by_keys(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to) {
-  Value *start[FEW], *next[FEW];
-  if (t->bias) stage_bias_of_few(k, t, block, from, round_up(k, to, key_step(t)));
-  for (int r = 0; r < t->rows; r++) start[r] = lowest(k, t);
-  KernelFor f = kb_for_step(&k->b, from, round_up(k, to, key_step(t)), t->lanes, (int)t->rows, start);
-  memcpy(next, f.carried, (size_t)t->rows * sizeof *next);
-  score_keys(k, t, block, f.i, next);
-  kb_for_end(&k->b, &f, (int)t->rows, next);
-  for (int r = 0; r < t->rows; r++) store(k, t->block.most, num(k, r), kb_largest_lane(&k->b, f.out[r]));
 }
 
 /* ---- weights ---- */
@@ -514,7 +356,7 @@ static void mix_tile(Kernel *k, const Tiles *t, Value *block, Value *from, Value
   Value *at = add(k, value_row(k, t, add(k, block, f.i)), column);
   int64_t bytes = dtype_bits(t->v->type->dtype) / 8, begin;
   bool first = t->few && kb_known(column, &begin) && begin == 0; /* for all columns at once: in the order of memory */
-  for (int64_t i = 0; first && i < t->e * bytes; i += LINE) ask_ahead(k, t->v, at, (VALUES_AHEAD + i) / bytes);
+  for (int64_t i = 0; first && i < t->e * bytes; i += LINE) tiles_ask_ahead(k, t, t->v, at, (VALUES_AHEAD + i) / bytes);
   for (int j = 0; j < p->vectors; j++) {
     Value *place = add(k, at, num(k, j * p->lanes));
     v[j] = kb_cast(&k->b, kb_load_lanes(&k->b, t->v, place, p->lanes), DT_f32);
@@ -640,13 +482,23 @@ static void mix(Kernel *k, const Tiles *t, Value *block, Value *from, Value *to)
 
 /* ---- blocks and parts ---- */
 
+/* The first values are asked for before the keys are read. */
+static void ask_for_values(Kernel *k, const Tiles *t, Value *at) {
+  if (t->turned && t->v->type->dtype == DT_f32) return;
+  int64_t bytes = dtype_bits(t->v->type->dtype) / 8;
+  KernelFor f = kb_for_step(&k->b, num(k, 0), num(k, VALUES_AHEAD / bytes), LINE / bytes, 0, NULL);
+  tiles_ask_ahead(k, t, t->v, add(k, at, f.i), 0);
+  kb_for_end(&k->b, &f, 0, NULL);
+}
+
 /* The block's keys that some row sees, from a multiple of the vectors' step on. */
 static void add_block(Kernel *k, const Tiles *t, Value *block, Value *low, Value *high) {
-  int64_t step = key_step(t);
+  int64_t step = tiles_key_step(t);
   Value *from = kb_max(&k->b, kb_sub(&k->b, low, block), num(k, 0));
   Value *to = kb_min(&k->b, kb_sub(&k->b, high, block), num(k, KEYS));
   Value *begin = times(k, kb_div(&k->b, from, num(k, step)), step);
-  if (t->few) score_block_by_keys(k, t, block, begin, to);
+  if (t->few) ask_for_values(k, t, value_row(k, t, add(k, block, from)));
+  if (t->few) tiles_score_by_keys(k, t, block, begin, to);
   else score_block_by_rows(k, t, block, begin, to);
   if (t->few)
     for (int r = 0; r < t->rows; r++) weigh_row(k, t, r, begin, to);
@@ -668,7 +520,7 @@ static void clear_sums(Kernel *k, const Tiles *t, const Sums *s) {
 /* A sink is a score that a row begins with. */
 static void begin_with_sinks(Kernel *k, const Tiles *t) {
   KernelFor f = kb_for(&k->b, num(k, 0), num(k, t->pad), 0, NULL);
-  Value *h = row_at(k, t, f.i).h, *sink = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 6), &h), DT_f32);
+  Value *h = tiles_row(k, t, f.i).h, *sink = kb_cast(&k->b, kernel_pull(k, node_in(t->node, 6), &h), DT_f32);
   Value *none = kb_equal(&k->b, sink, real(k, -INFINITY));
   store(k, t->total.most, f.i, sink);
   store(k, t->total.weight, f.i, kb_where(&k->b, none, real(k, 0), real(k, 1)));
@@ -722,7 +574,7 @@ static void store_piece(Kernel *k, const Tiles *t, const Sums *s, Value *r, Row 
 static void store_rows(Kernel *k, const Tiles *t, const Sums *s) {
   int64_t lanes = kernel_can_vectorise(k, t->node) ? t->lanes : 1, whole = t->e / lanes * lanes, n;
   KernelFor rows = kb_for(&k->b, num(k, 0), t->count, 0, NULL);
-  Row row = row_at(k, t, rows.i);
+  Row row = tiles_row(k, t, rows.i);
   Value *weight = kb_load(&k->b, s->weight, rows.i);
   Value *divisor = kb_where(&k->b, kb_equal(&k->b, weight, real(k, 0)), real(k, 1), weight);
   if (whole) {
@@ -782,7 +634,7 @@ static bool choose_rows(Tiles *t, int64_t most) {
 /* Are there keys past the last that some row sees: because of what the row is, or because a block is not full? */
 static void find_bounds(Tiles *t) {
   const Node *n = t->node;
-  Dim keys = node_in(n, 1)->type->dim[2];
+  Dim keys = attention_keys(n);
   bool whole = dim_is_const(keys) && keys->constant % KEYS == 0;
   t->begins = t->ring || node_int(n, attention, window) > 0;
   t->ends = t->ring || node_in(n, 4) || node_bool(n, attention, causal) || node_int(n, attention, ahead) >= 0 || !whole;
@@ -842,7 +694,7 @@ static void place_ring(Kernel *k, Tiles *t, Value *b) {
 }
 
 static void place_head_memory(Kernel *k, Tiles *t) {
-  Value *b = t->runs ? row_at(k, t, num(k, 0)).b : t->b;
+  Value *b = t->runs ? tiles_row(k, t, num(k, 0)).b : t->b;
   t->sequence = attention_sequence(k, t->node, b);
   t->k = place_head(k, t, node_in(t->node, 1), &t->k_base, &t->k_step);
   t->v = place_head(k, t, node_in(t->node, 2), &t->v_base, &t->v_step);
@@ -938,11 +790,12 @@ bool lower_attention_tiles(Kernel *k, const Node *n) {
   t.share = q->dim[1]->constant / key->dim[1]->constant;
   t.runs = node_in(n, 7);
   t.ring = node_bool(n, attention, ring);
+  t.turned = attention_turned(n);
   find_bounds(&t);
   if (!choose_rows(&t, KERNEL_MEMORY)) return false;
   take_memory(k, &t);
   t.g = group_id(k, 1);
-  t.keys = kernel_size(k, key->dim[2]);
+  t.keys = kernel_size(k, attention_keys(n));
   if (!t.runs) place_rows(k, &t);
   Value *begins = t.runs ? place_run(k, &t) : NULL;
   KernelWhen w = {0};

@@ -51,10 +51,12 @@ static int64_t inner_count(const Field *f) {
   return n;
 }
 
-/* Where the part of a row begins that is one head's. */
-static Value *head_base(Kernel *k, const Place *p, const Field *f, Value *head) {
-  Value *at = add(k, mul(k, p->sequence, num(k, head_count(f))), head);
-  return mul(k, add(k, mul(k, at, num(k, p->state->capacity)), p->row), num(k, inner_count(f)));
+/* Where an element of a row is, of those that are one head's: as state_offset() says. */
+static Value *element_at(Kernel *k, const Place *p, const Field *f, Value *head, Value *inner) {
+  Value *at = add(k, mul(k, p->sequence, num(k, head_count(f))), head), *size = num(k, inner_count(f)), *panel = num(k, STATE_PANEL);
+  if (!f->turned) return add(k, mul(k, add(k, mul(k, at, num(k, p->state->capacity)), p->row), size), inner);
+  at = add(k, mul(k, at, num(k, p->state->capacity / STATE_PANEL)), kb_div(&k->b, p->row, panel));
+  return add(k, mul(k, add(k, mul(k, at, size), inner), panel), kb_mod(&k->b, p->row, panel));
 }
 
 /* Row r of the field's operand, [rows, heads, inner..], read element by element, since others may make them. */
@@ -63,14 +65,13 @@ static void write_field(Kernel *k, const Node *n, const Place *p, int i, Value *
   const Value *rows = node_in(n, 3 + i);
   Value *index[MAX_RANK] = {r};
   KernelFor heads = kb_for(&k->b, num(k, 0), num(k, head_count(f)), 0, NULL);
-  Value *base = head_base(k, p, f, heads.i);
   KernelFor inner = kb_for(&k->b, num(k, 0), num(k, inner_count(f)), 0, NULL);
   Value *number = add(k, mul(k, heads.i, num(k, inner_count(f))), inner.i);
   Dim row[MAX_RANK];
   for (int a = 0; a < f->rank; a++) row[a] = dim_const(k->module->dims, f->dim[a]);
   kernel_delinear(k, type_tensor(k->module->types, f->dtype, f->rank, row), number, index + 1);
   Value *x = kernel_pull(k, rows, index);
-  kb_store(&k->b, field(k, n, i), add(k, base, inner.i), x);
+  kb_store(&k->b, field(k, n, i), element_at(k, p, f, heads.i, inner.i), x);
   kb_for_end(&k->b, &inner, 0, NULL);
   kb_for_end(&k->b, &heads, 0, NULL);
 }
@@ -177,7 +178,7 @@ Value *element_state_read(Kernel *k, const Node *n, int result, Value *const *in
   Place p = {s, index[0], index[1]};
   Value *inner = num(k, 0), *memory = field(k, n, which);
   for (int i = 1; i < f->rank; i++) inner = add(k, mul(k, inner, num(k, f->dim[i])), index[2 + i]);
-  Value *x = kernel_load(k, f->dtype, memory, add(k, head_base(k, &p, f, f->rank ? index[2] : num(k, 0)), inner));
+  Value *x = kernel_load(k, f->dtype, memory, element_at(k, &p, f, f->rank ? index[2] : num(k, 0), inner));
   Value *length = kb_cast(&k->b, kb_load(&k->b, lengths(k, n), index[0]), DT_index);
   Value *none = dtype_is_float(x->type->dtype) ? kb_float(&k->b, x->type->dtype, 0) : kb_int(&k->b, x->type->dtype, 0);
   return kb_where(&k->b, kb_less(&k->b, index[1], length), x, none);

@@ -20,10 +20,28 @@ static Value *with_query_axis(Builder *b, Value *x) {
   return build_reshape(b, x, 4, (Dim[]){x->type->dim[0], x->type->dim[1], dim_const(p, 1), x->type->dim[2]});
 }
 
+/* Does something read the field as it lies? */
+static bool is_viewed(const Block *b, const State *s, int64_t field) {
+  for (const Node *n = b->first; n; n = n->next) {
+    if (n->op == OP_state_view && node_in(n, 0)->type->state == s && node_int(n, state_view, field) == field) return true;
+    for (int i = 0; i < n->n_regions; i++)
+      if (is_viewed(n->region[i], s, field)) return true;
+  }
+  return false;
+}
+
+/* Keys are turned where there are whole panels of them, and nobody knows them otherwise yet. */
+static void turn_keys(Module *m, State *s) {
+  bool viewed = false;
+  for (int i = 0; i < m->funcs.n; i++) viewed |= is_viewed(m->funcs.at[i]->body, s, 0);
+  if (!viewed && s->capacity % STATE_PANEL == 0 && dtype_bits(s->field[0].dtype) >= 8) s->field[0].turned = true;
+}
+
 static void rewrite(PassCall *c, Node *n) {
   Builder b = {.module = c->module, .func = n->block->func, .block = n->block, .before = n, .loc = n->loc};
   Value *q = node_in(n, 0), *state = node_in(n, 1), *sequences = node_in(n, 2), *bias = node_in(n, 5);
-  const State *s = state->type->state;
+  State *s = state->type->state;
+  turn_keys(c->module, s);
   Value *in[] = {with_query_axis(&b, q), view(&b, state, 0), view(&b, state, 1), bias ? with_query_axis(&b, bias) : NULL,
                  length_of_rows(&b, state, sequences), node_in(n, 3), node_in(n, 4), sequences};
   Value *v = build_values(&b, OP_attention, 1, 8, in, ATTRS(

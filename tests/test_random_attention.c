@@ -20,7 +20,7 @@ typedef struct Shape {
   bool causal, lengths, offsets, sinks, symbolic, follow, odd;
   bool moved; /* heads lie within rows, as projections write them: transposes are around the attention */
   int64_t sequences; /* of a cache, whose rows name theirs; 0: no cache */
-  bool ring;
+  bool ring, turned; /* turned: keys lie in panels */
   int64_t window, ahead, past;
   double softcap, scale;
   Bias bias;
@@ -60,6 +60,8 @@ static void over_cache(Random *r, Shape *s) {
   s->s = random_chance(r, 85) ? 1 : 1 + random_below(r, 3);
   s->b = random_chance(r, 30) ? 1 + random_below(r, 2) : 1 + random_below(r, random_chance(r, 30) ? 120 : 40);
   s->ring = s->t > 0 && random_chance(r, 40);
+  s->turned = random_chance(r, 60);
+  if (s->turned) s->t = (s->t + STATE_PANEL - 1) / STATE_PANEL * STATE_PANEL;
   s->lengths |= s->ring;
   s->offsets = true, s->past = s->ring ? 2 * s->t : s->t;
   s->moved = false;
@@ -134,7 +136,7 @@ static Tensor *moved(Tensor *x) {
 static Value *move(Builder *b, Value *v) { return build_transpose(b, v, 4, (int64_t[]){0, 2, 1, 3}); }
 
 static Value *argument(Trial *t, Tensor *x, const Dim *dim) {
-  Dim own[4];
+  Dim own[5];
   t->in[t->n_in++] = x;
   for (int i = 0; i < x->rank; i++) own[i] = dim && dim[i] ? dim[i] : dim_const(t->m->dims, x->dim[i]);
   return block_add_arg(t->f->body, type_tensor(t->m->types, x->dtype, x->rank, own), arena_printf(t->m->arena, "x%d", t->n_in));
@@ -206,6 +208,20 @@ static Value *bias(Trial *t, Random *r, Dim rows, Dim keys) {
   return argument(t, x, dim);
 }
 
+/* Keys [c, g, t, d] as [c, g, t/32, d, 32]. */
+static Value *panels(Trial *t, Random *r, const int64_t size[4]) {
+  int64_t n = STATE_PANEL, dim[] = {size[0], size[1], size[2] / n, size[3], n}, bytes = dtype_bits(t->s.dtype) / 8;
+  Tensor *x = tensor_new(NULL, t->s.dtype, 4, size), *y = tensor_new(NULL, t->s.dtype, 5, dim);
+  fill(r, x);
+  if (t->s.odd) spoil(r, x);
+  for (int64_t i = 0; i < x->count; i++) {
+    int64_t at = i % size[3], key = i / size[3], panel = key / n;
+    memcpy((char *)y->data + ((panel * size[3] + at) * n + key % n) * bytes, (char *)x->data + i * bytes, (size_t)bytes);
+  }
+  tensor_release(x);
+  return argument(t, y, NULL);
+}
+
 /* The same module, and the same numbers, each time; but fewer rows. */
 static void make(Trial *t, Arena *a) {
   Random r = {t->seed};
@@ -217,10 +233,11 @@ static void make(Trial *t, Arena *a) {
   DimPool *p = t->m->dims;
   Dim rows = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "rows", 256)) : NULL;
   Dim keys = s.symbolic ? dim_symbol(p, func_add_symbol(t->f, "keys", 2048)) : NULL;
+  if (s.turned) keys = NULL; /* as the capacity of a state */
   int64_t c = s.sequences ? s.sequences : s.b;
   int64_t qs[] = {s.b, s.g * s.share, s.s, s.d}, ks[] = {c, s.g, s.t, s.d}, vs[] = {c, s.g, s.t, s.e}, heads = qs[1];
   Builder b = {.module = t->m, .func = t->f, .block = t->f->body};
-  Value *q = floats(t, &b, &r, s.dtype, qs, rows, true), *k = floats(t, &b, &r, s.dtype, ks, keys, false);
+  Value *q = floats(t, &b, &r, s.dtype, qs, rows, true), *k = s.turned ? panels(t, &r, ks) : floats(t, &b, &r, s.dtype, ks, keys, false);
   Value *in[8] = {q, k, floats(t, &b, &r, s.dtype, vs, keys, false)};
   if (s.bias) in[3] = bias(t, &r, rows, keys);
   if (s.sequences) cache_rows(t, &r, rows, in);
@@ -249,7 +266,7 @@ static bool complain(const Trial *t, const char *why) {
   const Shape *s = &t->s;
   printf("FAIL seed %" PRIu64 " (%s, %s%" PRId64 " sequences, b %" PRId64 ", g %" PRId64 " of %" PRId64 ", s %" PRId64 " less %" PRId64 ", t %" PRId64 ", d %" PRId64
          ", e %" PRId64 "%s%s%s%s%s, window %" PRId64 ", ahead %" PRId64 ", cap %g, bias %d of rank %d %d%d%d%d): %s\n",
-         t->seed, dtype_name(s->dtype), s->ring ? "ring of " : "", s->sequences, s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
+         t->seed, dtype_name(s->dtype), s->ring ? s->turned ? "turned ring of " : "ring of " : s->turned ? "turned, " : "", s->sequences, s->b, s->g, s->share, s->s, t->skip, s->t, s->d, s->e, s->causal ? ", causal" : "",
          s->lengths ? ", lengths" : "", s->offsets ? ", offsets" : "", s->sinks ? ", sinks" : "", s->symbolic ? ", symbolic" : s->moved ? ", moved" : "",
          s->window, s->ahead, s->softcap, (int)s->bias, s->bias_rank, s->whole[0], s->whole[1], s->whole[2], s->whole[3], why);
   return false;
