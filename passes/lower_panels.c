@@ -12,7 +12,7 @@
 #include "passes/tile.h"
 
 /* ROWS: of a workgroup: 11 tiles of 12, 22 of 6. NEAR: see place_panels(). */
-enum { ROWS = 132, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, MAX_VECTORS = 16, NARROW_TILE = 4, AHEAD = 4096 };
+enum { ROWS = 132, NEAR = 8, MAX_TILE = 64, MAX_ROWS = 16, MAX_VECTORS = 16, NARROW_TILE = 4, AHEAD = 4096, LINE = 64 };
 
 typedef struct Product {
   const Node *node;
@@ -29,6 +29,8 @@ typedef struct Product {
   Value *x, *w, *sums, *copy; /* memory; sums: [panels, group, panel]; copy: [group, stride] */
   Value *x_base, *w_base;     /* of the batch */
   Value *from, *to, *first;   /* the workgroup's rows, and its first panel */
+  Value *tiles, *pace;        /* of the rows; elements of the panel that follows to be asked for in a step, so that all of it has been when all tiles are done */
+  bool few;                   /* may all rows be one tile */
   Value *index[MAX_RANK];     /* of the batch, where it is not shared */
 } Product;
 
@@ -118,16 +120,17 @@ typedef struct Tile {
   Value *row[MAX_ROWS]; /* where they begin in x */
   Value *w, *sums;      /* where the tile's columns begin in the panel, and its sums */
   Value *depth;         /* of the block */
-  Value *ahead;         /* what is asked for meanwhile, `pace` elements a step; NULL: what this tile will read itself */
-  int64_t pace;
+  Value *ahead;         /* what is asked for meanwhile, p->pace elements a step; NULL: what this tile will read itself */
 } Tile;
 
 static void ask(Kernel *k, const Product *p, const Tile *t, Value *i, Value *at) {
+  int64_t size = dtype_bits(p->w->type->dtype) / 8, line = p->tile.lanes * step(p);
   if (t->ahead) {
-    build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, t->ahead, times(k, i, index_of(k, t->pace)))), ATTRS(at_i(prefetch, cache, 2)));
+    Value *next = plus(k, t->ahead, times(k, i, p->pace));
+    for (int64_t v = 0; v < (p->few ? p->tile.width * step(p) : 1); v += LINE / size) /* all rows may be one tile: it asks for as much as it reads */
+      build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, next, index_of(k, v))), ATTRS(at_i(prefetch, cache, 2)));
     return;
   }
-  int64_t size = dtype_bits(p->w->type->dtype) / 8, line = p->tile.lanes * step(p);
   for (int v = 0; v < p->tile.vectors; v++)
     build(&k->b, OP_prefetch, 0, INS(p->w, plus(k, at, index_of(k, AHEAD / size + v * line))), NO_ATTRS);
 }
@@ -225,12 +228,6 @@ typedef struct Pass {
   Value *last;         /* bool: are the sums complete after this; NULL: yes */
 } Pass;
 
-/* Elements of the panel that follows to be asked for in a step, so that all of it has been when all tiles are done. */
-static int64_t pace(const Product *p) {
-  int64_t passes = (p->group + p->tile.rows - 1) / p->tile.rows * (p->panel / p->tile.width), width = p->panel * step(p);
-  return (width + passes - 1) / passes;
-}
-
 static void finish_tile(Kernel *k, const Product *p, const Pass *s, const Tile *t, Value *from, Value *to) {
   if (!s->last) {
     store_tile(k, p, t, from, to, s->column);
@@ -249,7 +246,7 @@ static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *f
   if (clamped) count = plus(k, count, index_of(k, rows - 1));
   Value *end = plus(k, from, times(k, kb_div(&k->b, count, size), size));
   KernelFor loop = kb_for_step(&k->b, from, end, rows, 0, NULL);
-  Tile t = {.rows = rows, .w = s->w, .depth = s->depth, .pace = pace(p)};
+  Tile t = {.rows = rows, .w = s->w, .depth = s->depth};
   Value *number = kb_sub(&k->b, loop.i, p->from), *first = plus(k, s->x, times(k, number, s->stride));
   Value *most = kb_sub(&k->b, kb_sub(&k->b, to, index_of(k, 1)), p->from);
   for (int r = 0; r < rows; r++) {
@@ -257,7 +254,7 @@ static Value *compute_tiles(Kernel *k, const Product *p, const Pass *s, Value *f
     else t.row[r] = plus(k, first, times(k, index_of(k, r), s->stride));
   }
   t.sums = plus(k, s->sums, times(k, number, index_of(k, p->panel)));
-  Value *asked = times(k, kb_div(&k->b, s->depth, index_of(k, step(p))), index_of(k, t.pace));
+  Value *asked = times(k, kb_div(&k->b, s->depth, index_of(k, step(p))), p->pace);
   t.ahead = plus(k, s->next, times(k, kb_div(&k->b, number, index_of(k, p->tile.rows)), asked));
   compute_tile(k, p, &t);
   Value *after = plus(k, loop.i, size);
@@ -297,8 +294,8 @@ static void compute_panel(Kernel *k, const Product *p, Pass s, ComputePart *comp
   s.w = plus(k, s.w, times(k, part.i, index_of(k, step(p))));
   s.sums = plus(k, s.sums, part.i);
   s.column = plus(k, s.column, part.i);
-  Value *passes = index_of(k, (p->group + p->tile.rows - 1) / p->tile.rows * pace(p)); /* a part's, of the next panel */
-  Value *before = times(k, kb_div(&k->b, part.i, index_of(k, p->tile.width)), passes);
+  Value *asked = times(k, p->tiles, p->pace); /* in a step of all of a part's tiles */
+  Value *before = times(k, kb_div(&k->b, part.i, index_of(k, p->tile.width)), asked);
   s.next = plus(k, s.next, times(k, before, kb_div(&k->b, s.depth, index_of(k, step(p)))));
   compute(k, p, &s);
   kb_for_end(&k->b, &part, 0, NULL);
@@ -455,6 +452,16 @@ static void place_panels(Kernel *k, Product *p, Dim panels) {
   if (!together) k->grid[2] = sets;
 }
 
+static void set_pace(Kernel *k, Product *p) {
+  int64_t parts = p->panel / p->tile.width, width = p->panel * step(p);
+  bool known = dim_is_const(p->rows);
+  Value *rows = known ? index_of(k, p->group) : kb_sub(&k->b, p->to, p->from);
+  p->tiles = kb_div(&k->b, plus(k, rows, index_of(k, p->tile.rows - 1)), index_of(k, p->tile.rows));
+  Value *passes = times(k, p->tiles, index_of(k, parts));
+  p->pace = kb_div(&k->b, plus(k, passes, index_of(k, width - 1)), passes);
+  p->few = !known || p->group <= p->tile.rows;
+}
+
 static void place_group(Kernel *k, Product *p, Dim panels) {
   Type x = node_in(p->node, 0)->type, w = node_in(p->node, 1)->type, t = p->node->out[0]->type;
   p->x_base = p->w_base = index_of(k, 0);
@@ -468,6 +475,7 @@ static void place_group(Kernel *k, Product *p, Dim panels) {
     p->w_base = times(k, times(k, matrix, p->depth), index_of(k, p->panel));
   }
   p->to = kb_min(&k->b, plus(k, p->from, index_of(k, p->group)), p->row_count);
+  set_pace(k, p);
 }
 
 /* Rows of a workgroup: about as many in each. */
@@ -482,7 +490,7 @@ static int64_t group_rows(const Product *p) {
  * a first cache of 8 ways takes of one place: they would put each other out. What is copied is LINE longer than a block, so that rows
  * lie in different places. Copying is worth it for a tile of rows, and PER_PANEL: the more panels read it, the better, and their sums
  * want to stay in the second cache, too. */
-enum { LONG_ROW = 12 << 10, PAGE = 4096, WAYS = 8, LINE = 64, MOST_BLOCK = 2048, LEAST_BLOCK = 1024, PER_PANEL = 64 << 10 };
+enum { LONG_ROW = 12 << 10, PAGE = 4096, WAYS = 8, MOST_BLOCK = 2048, LEAST_BLOCK = 1024, PER_PANEL = 64 << 10 };
 
 static int64_t block_bytes(const Product *p, int64_t row) {
   bool few = dim_is_const(p->rows) && p->rows->constant < p->tile.rows, meet = p->tile.rows > WAYS && row % PAGE == 0;
