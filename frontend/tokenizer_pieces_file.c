@@ -63,7 +63,7 @@ typedef struct Pieces {
   SpecText surface; /* what is written for the unknown token */
   VEC(SpecText) kept; /* texts that are left as they are */
   VEC(int32_t) kept_id;
-  double least, most;
+  double least, most; /* scores of words; SentencePiece has the largest begin with what is nearly 0, too */
 } Pieces;
 
 static bool damaged(const Pieces *p, Wire w) {
@@ -92,8 +92,8 @@ static bool add_piece(Pieces *p, SpecText text, double score, uint64_t kind) {
     vec_push(s->arena, &p->kept, s->token.at[id].piece);
     vec_push(s->arena, &p->kept_id, id);
   }
-  if (kind == PIECE_NORMAL && (score < p->least || p->least > p->most)) p->least = score;
-  if (kind == PIECE_NORMAL && (score > p->most || p->most < p->least)) p->most = score;
+  if (kind == PIECE_NORMAL && score < p->least) p->least = score;
+  if (kind == PIECE_NORMAL && score > p->most) p->most = score;
   return true;
 }
 
@@ -220,7 +220,7 @@ static bool read_file(Spec *s, const char *path, TokenizerBytes *out) {
 
 bool tokenizer_read_pieces(Spec *s, const char *path) {
   TokenizerBytes file = {0};
-  Pieces p = {.s = s, .kind = MODEL_UNIGRAM, .first = true, .trim = true, .mark = true, .surface = spec_text(" \xe2\x81\x87 "), .least = 1, .most = 0};
+  Pieces p = {.s = s, .kind = MODEL_UNIGRAM, .first = true, .trim = true, .mark = true, .surface = spec_text(" \xe2\x81\x87 "), .least = 1e30, .most = 0};
   if (!read_file(s, path, &file)) return false;
   p.all = (Wire){file.at, file.at + file.n};
   if (file.n == 0) return spec_wrong(s, "the file is empty");

@@ -175,9 +175,20 @@ static int in_set(uint32_t c, const void *set, uint32_t out[CODE_TEXT]) {
   return set_has(set, c) ? 0 : MAP_STAYS;
 }
 
-void spec_strip_accents(Spec *s) {
-  CodeSet marks = set_named(s->arena, "Mn");
+void spec_strip_marks(Spec *s, const char *category) {
+  CodeSet marks = set_named(s->arena, category);
   spec_map(s, in_set, &marks, 0);
+}
+
+/* Three became marks without a width after Unicode 8, by which Hugging Face's tokenizers know BERT's accents. */
+static int bert_accent(uint32_t c, const void *marks, uint32_t out[CODE_TEXT]) {
+  bool later = c == 0x1885 || c == 0x1886 || c == 0xa9bd;
+  return later ? MAP_STAYS : in_set(c, marks, out);
+}
+
+static void strip_bert_accents(Spec *s) {
+  CodeSet marks = set_named(s->arena, "Mn");
+  spec_map(s, bert_accent, &marks, 0);
 }
 
 /* ---- BERT's ---- */
@@ -206,7 +217,7 @@ static int clean(uint32_t c, const void *context, uint32_t out[CODE_TEXT]) {
 void spec_bert(Spec *s, bool cleaned, bool chinese, bool accents, bool lowered) {
   Bert b = {cleaned, chinese, set_named(s->arena, "C")};
   if (cleaned || chinese) spec_map(s, clean, &b, 0);
-  if (accents) spec_form(s, FORM_NFD), spec_strip_accents(s);
+  if (accents) spec_form(s, FORM_NFD), strip_bert_accents(s);
   if (lowered) spec_lower(s);
 }
 

@@ -199,9 +199,7 @@ static bool cut_marks(Work *w, uint32_t step, const TokenizerCut *c, const uint8
 }
 
 static bool cut_blank(Work *w, uint32_t step, const uint8_t *s, size_t n, bool first) {
-  uint32_t c;
-  int good;
-  if (n == 0 || (tokenizer_take(s, n, &c, &good), tokenizer_is_space(c))) return cut(w, step + 1, s, n, first);
+  if (n == 0 || *s == ' ') return cut(w, step + 1, s, n, first);
   Room *r = &w->cut[step];
   r->n = 0;
   return room_add(r, (const uint8_t *)" ", 1) && room_add(r, s, n) && cut(w, step + 1, r->at, r->n, first);

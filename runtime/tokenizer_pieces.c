@@ -10,10 +10,11 @@ typedef struct Way {
   int32_t token;   /* -1: unknown */
 } Way;
 
-/* SentencePiece keeps sums in f32; compares in double before. */
+/* SentencePiece has sums in f32, where near equals are equals, of which the first counts. */
 static void offer(const TokenizerTables *t, Way *way, double score, uint32_t length, int32_t token) {
+  if (t->flags & TOKENIZER_FLOAT) score = (double)(float)score;
   if (way->length && !(score > way->score)) return;
-  way->score = t->flags & TOKENIZER_FLOAT ? (double)(float)score : score;
+  way->score = score;
   way->length = length;
   way->token = token;
 }

@@ -69,5 +69,6 @@ case $mode in
   $venv/bin/python tests/oracles/make_operator_cases.py --seed "$RANDOM" --out build/operators # fresh ones
   build/release/tests/contrib_ops --via eval build/operators/*.jsonc
   $venv/bin/python tests/tensor/make_expectations.py --check
+  $venv/bin/python tests/oracles/make_tokenizers.py compare build/release/tests/tokenize_many 20000
   ;;
 esac
