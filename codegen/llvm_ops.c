@@ -257,18 +257,28 @@ static LLVMValueRef bf16_to_f32(Emitter *e, LLVMValueRef x) {
   return LLVMBuildBitCast(e->b, high, f32_like(e, x), "");
 }
 
+/* The upper half of each number: of vectors as one choice among halves, which is cheaper than to shift and to cut. */
+static LLVMValueRef upper_halves(Emitter *e, LLVMValueRef x) {
+  LLVMTypeRef i16 = LLVMInt16TypeInContext(e->context), i32 = LLVMInt32TypeInContext(e->context);
+  enum { MOST = 64 };
+  LLVMValueRef odd[MOST];
+  unsigned n = LLVMGetTypeKind(type_of(x)) == LLVMVectorTypeKind ? LLVMGetVectorSize(type_of(x)) : 1;
+  if (n == 1 || n > MOST) return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, x, llvm_int(type_of(x), 16), ""), like(x, i16), "");
+  for (unsigned i = 0; i < n; i++) odd[i] = llvm_int(i32, 2 * i + 1);
+  LLVMValueRef halves = LLVMBuildBitCast(e->b, x, LLVMVectorType(i16, 2 * n), "");
+  return LLVMBuildShuffleVector(e->b, halves, LLVMGetPoison(type_of(halves)), LLVMConstVector(odd, n), "");
+}
+
 /* To nearest even by adding a little less than half of what is cut off; a NaN, which that could carry into infinity,
  * keeps its upper bits and becomes quiet. */
 static LLVMValueRef f32_to_bf16(Emitter *e, LLVMValueRef x) {
-  LLVMTypeRef i32 = i32_like(e, x), i16 = like(x, LLVMInt16TypeInContext(e->context));
+  LLVMTypeRef i32 = i32_like(e, x);
   LLVMValueRef bits = LLVMBuildBitCast(e->b, x, i32, "");
-  LLVMValueRef kept = LLVMBuildLShr(e->b, bits, llvm_int(i32, 16), "");
-  LLVMValueRef odd = LLVMBuildAnd(e->b, kept, llvm_int(i32, 1), "");
+  LLVMValueRef odd = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, bits, llvm_int(i32, 16), ""), llvm_int(i32, 1), "");
   LLVMValueRef sum = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, bits, odd, ""), llvm_int(i32, 0x7FFF), "");
-  LLVMValueRef rounded = LLVMBuildLShr(e->b, sum, llvm_int(i32, 16), "");
-  LLVMValueRef quiet = LLVMBuildOr(e->b, kept, llvm_int(i32, 0x40), "");
+  LLVMValueRef quiet = LLVMBuildOr(e->b, bits, llvm_int(i32, 0x400000), "");
   LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, "");
-  return LLVMBuildTrunc(e->b, choose(e, nan, quiet, rounded), i16, "");
+  return upper_halves(e, choose(e, nan, quiet, sum));
 }
 
 /* By whole numbers: the exponent gets its new bias, once more for infinities and NaN; numbers below the least normal one are

@@ -158,6 +158,7 @@ void kernel_store_result(Kernel *k, int result, Value *const *index, Value *x) {
   Type t = k->root->out[result]->type;
   if (kernel_is_narrow(t->dtype)) x = kernel_encode(k, t->dtype, x, false, ROUND_EVEN); /* it is exact */
   int64_t align = k->stream ? k->lanes * dtype_bits(t->dtype) / 8 : 0;
+  if (k->stream && align > k->target->vector_bytes) align = k->target->vector_bytes; /* two vectors: results begin as one is aligned */
   build(&k->b, OP_store, 0, INS(k->out_memory[result - k->first], kernel_linear(k, t, index), x),
         ATTRS(at_i(store, align, align), at_i(store, stream, k->stream)));
 }

@@ -67,11 +67,15 @@ static void store_span(Kernel *k, const Node *end, Value **index, int axis, Valu
   kb_for_end(&k->b, &f, 0, NULL);
 }
 
-/* Lanes for streams, or 0: the result is small for sure, or not made of vectors. */
+/* Lanes for streams, or 0: the result is small for sure, or not made of vectors. Results of two bytes an element fill whole vectors,
+ * too: LLVM 19 sends the store of half a vector that was made narrower through the caches. */
 static int64_t stream_lanes(const Kernel *k, Type t, Dim total) {
   int64_t most;
+  int bytes = 4;
   if (!k->target || k->target->kind != TARGET_CPU || !kernel_elements_on_vectors(k)) return 0;
-  return kernel_is_large(t, total, &most) ? k->target->vector_bytes / 4 : 0;
+  for (int i = 0; i < k->n_out; i++)
+    if (dtype_bits(k->root->out[k->first + i]->type->dtype) == 16) bytes = 2;
+  return kernel_is_large(t, total, &most) ? k->target->vector_bytes / bytes : 0;
 }
 
 /* The span as a stream where the whole result is large, which only the run may know. Its whole vectors, that is: what is left
