@@ -307,6 +307,17 @@ static void put_pairs(Spec *s) {
   s->head.pair = spec_put(s, slot, n * sizeof *slot);
 }
 
+/* Where two bytes never stand side by side in a token, no token reaches over the place between them. */
+static void put_near(Spec *s) {
+  uint8_t near[256 * 32];
+  memset(near, s->inner.n ? 0xff : 0, sizeof near); /* pieces within words are written otherwise than they stand in tokens */
+  for (int i = 0; i < s->token.n; i++) {
+    const SpecText *p = &s->token.at[i].piece;
+    for (size_t k = 1; k < p->n; k++) near[(uint8_t)p->at[k - 1] * 32 + (uint8_t)p->at[k] / 8] |= (uint8_t)(1 << ((uint8_t)p->at[k] & 7));
+  }
+  s->head.near = spec_put(s, near, sizeof near);
+}
+
 /* Pieces that begin words, or those within. */
 static uint32_t put_piece_trie(Spec *s, bool inner) {
   SpecText *word = ARENA_ARRAY(s->arena, SpecText, s->token.n + 1);
@@ -392,7 +403,7 @@ bool spec_finish(Spec *s, TokenizerBytes *out) {
   put_pieces(s);
   put_slots(s);
   h->byte = spec_put(s, s->byte, sizeof s->byte);
-  if (h->kind == TOKENIZER_BPE) put_pairs(s);
+  if (h->kind == TOKENIZER_BPE) put_pairs(s), put_near(s);
   else h->trie = put_piece_trie(s, false);
   bool whole = h->flags & TOKENIZER_WHOLE;
   if (h->kind == TOKENIZER_WORDPIECE) h->inner = whole ? spec_put_trie(s, NULL, NULL, 0) : put_piece_trie(s, true);

@@ -1,7 +1,8 @@
 /* tokenizer_bpe.c -- byte-pair encoding of a word: of all neighbours that make a token together, those of the lowest rank are
  * joined, the first of equals, until there are none.
  *
- * Short words are searched again for each pair; long ones keep the pairs in a heap, so that n characters take n log n steps. */
+ * Short words are searched again for each pair; long ones are cut where no token reaches over, and what is still long keeps its
+ * pairs in a heap, so that n characters take n log n steps. */
 #include "runtime/tokenizer_part.h"
 
 enum { SHORT = 24 };
@@ -172,17 +173,34 @@ static bool join_all(Work *w, Symbol *all, uint32_t n) {
   return true;
 }
 
-/* Words of 2^32 characters and more are joined part by part: nothing else counts so far. */
+/* Could a token reach over the place between these two? */
+static bool near(const TokenizerTables *t, int32_t a, int32_t b) {
+  size_t n, m;
+  const uint8_t *p = piece_of(t, a, &n), *q = piece_of(t, b, &m);
+  return !n || !m || (TABLE(t, uint8_t, t->near)[p[n - 1] * 32 + *q / 8] >> (*q & 7) & 1);
+}
+
+/* Words of 2^30 characters and more are joined part by part: nothing else counts so far. */
 enum { LONGEST_PART = 1 << 30 };
 
-static bool join_long(Work *w, const int32_t *token, size_t n) {
+static bool join_part(Work *w, int32_t *token, size_t n) {
+  if (n <= SHORT) {
+    int left = join_short(w->t, token, (int)n);
+    for (int i = 0; i < left; i++)
+      if (!work_token(w, token[i])) return false;
+    return true;
+  }
+  if (!room_make(&w->best, n * sizeof(Symbol))) return false;
+  Symbol *all = (Symbol *)(void *)w->best.at;
+  for (size_t i = 0; i < n; i++)
+    all[i] = (Symbol){.token = token[i], .before = i ? (uint32_t)i - 1 : NONE, .next = i + 1 < n ? (uint32_t)i + 1 : NONE};
+  return join_all(w, all, (uint32_t)n);
+}
+
+static bool join_long(Work *w, int32_t *token, size_t n) {
   for (size_t done = 0, k; done < n; done += k) {
-    k = n - done < LONGEST_PART ? n - done : LONGEST_PART;
-    if (!room_make(&w->best, k * sizeof(Symbol))) return false;
-    Symbol *all = (Symbol *)(void *)w->best.at;
-    for (size_t i = 0; i < k; i++)
-      all[i] = (Symbol){.token = token[done + i], .before = i ? (uint32_t)i - 1 : NONE, .next = i + 1 < k ? (uint32_t)i + 1 : NONE};
-    if (!join_all(w, all, (uint32_t)k)) return false;
+    for (k = 1; done + k < n && k < LONGEST_PART && near(w->t, token[done + k - 1], token[done + k]);) k++;
+    if (!join_part(w, token + done, k)) return false;
   }
   return true;
 }
@@ -199,9 +217,5 @@ bool word_bpe(Work *w, const uint8_t *s, size_t n) {
   if (t->flags & TOKENIZER_BYTES ? !add_bytes(w, s, n) : !add_characters(w, s, n)) return false;
   int32_t *token = (int32_t *)(void *)w->symbols.at;
   size_t count = w->symbols.n / sizeof *token;
-  if (count > SHORT) return join_long(w, token, count);
-  int left = join_short(t, token, (int)count);
-  for (int i = 0; i < left; i++)
-    if (!work_token(w, token[i])) return false;
-  return true;
+  return count <= SHORT ? join_part(w, token, count) : join_long(w, token, count);
 }

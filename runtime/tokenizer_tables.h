@@ -135,6 +135,7 @@ typedef struct TokenizerTables {
   uint32_t token;          /* u8[n]: TOKEN_... */
   uint32_t write_ends, write_text; /* u32[n]: what is written for each */
   uint32_t pair, n_pairs;  /* BPE: TokenizerPair[], a power of two */
+  uint32_t near;           /* BPE: u8[256 * 32], a bit for each two bytes that stand side by side in some token */
   uint32_t byte;           /* i32[256]: BYTES, FALLBACK: a byte's token */
   uint32_t trie, inner;    /* UNIGRAM, WORDPIECE: TokenizerUnit[]; of pieces within a word */
   uint32_t scores;         /* UNIGRAM: f64[n] */
