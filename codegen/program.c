@@ -430,13 +430,20 @@ static int count_inputs(const Func *f) {
   return ports;
 }
 
+/* Of a level's functions, one a type of caches, which it is. */
+static const char *cache_name(const ProgramInfo *info, const Func *f) {
+  for (int i = 0; i < info->n_levels && info->n_caches; i++)
+    if (info->level[i] == f) return dtype_name(info->cache[i % info->n_caches]);
+  return "";
+}
+
 /* In the order of lrt_program. */
 static LLVMValueRef program_record(Writer *w) {
   const Func *f = w->func;
   LLVMValueRef symbols = symbol_table(w), inputs = input_table(w), outputs = output_table(w), steps = step_table(w);
   LLVMValueRef blocks = block_table(w), segments = segment_table(w), parts = part_table(w);
   return RECORD(w,
-    text(w, f->target->name), text(w, needs(w, f->target)),
+    text(w, f->target->name), text(w, needs(w, f->target)), text(w, cache_name(w->info, f)),
     number(w, f->symbols.n), number(w, count_inputs(f)), number(w, count_ports(f->n_results, f->result)), number(w, w->value_records.n),
     number(w, w->plan.block.n), number(w, w->plan.n_segments), number(w, w->plan.n_grown), number(w, w->plan.part.n),
     number(w, w->plan.start.n + w->plan.step.n), number(w, w->plan.start.n),
@@ -544,7 +551,7 @@ static int64_t stack_bytes(const Module *m) {
 }
 
 bool program_emit(LlvmModule *m, ProgramInfo *info, Diag *d) {
-  LLVMValueRef level[MAX_LEVELS];
+  LLVMValueRef level[MAX_LEVELS * MAX_CACHES];
   Homes homes = {0};
   info->stack_bytes = stack_bytes(info->level[0]->module);
   for (int k = 0; k < info->n_levels; k++)

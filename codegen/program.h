@@ -10,12 +10,14 @@ typedef struct ProgramWeight {
   int64_t offset, size;
 } ProgramWeight;
 
-enum { MAX_LEVELS = 8 };
+enum { MAX_LEVELS = 8, MAX_CACHES = 3 };
 
 typedef struct ProgramInfo {
   const char *name, *made_by;
   int n_levels;
-  Func *level[MAX_LEVELS]; /* the function as it was lowered for each; a later one does what an earlier one does */
+  Func *level[MAX_LEVELS * MAX_CACHES]; /* the function as it was lowered for each; a later one does what an earlier one does */
+  int n_caches;                         /* types of caches, of each of which every level has one function, in this order; 0: none */
+  Dtype cache[MAX_CACHES];
   int n_launches, n_phases, n_blocks; /* of the last level's plan */
   VEC(ProgramWeight) weights; /* in the order of their offsets */
   int64_t weights_size;       /* a multiple of LRT_ALIGN */

@@ -9,8 +9,8 @@ _lathe() {
     ir) options='--passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
     inspect) options='--passes --pipeline --dim --json --help ' ;;
     eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
-    verify) options='--each --cpu --numerics --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
-    build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --quiet --dump-dir --time --dim --func --help ' ;;
+    verify) options='--each --cpu --numerics --kv --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
+    build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --kv --quiet --dump-dir --time --dim --func --help ' ;;
     tokenize) options='--file --decode --no-special --help ' ;;
     targets) options='--help ' ;;
     help) options='--help ' ;;

@@ -17,6 +17,7 @@
 #include "ir/fatal.h"
 #include "ir/out_file.h"
 #include "ir/text.h"
+#include "passes/caches.h"
 #include "passes/levels.h"
 #include "passes/pass.h"
 
@@ -29,6 +30,8 @@ typedef struct Build {
   const System *system;
   int n_levels;
   const Target *level[MAX_LEVELS];
+  int n_caches; /* types that caches are kept in */
+  Dtype cache[MAX_CACHES];
   Emit emit;
   const char *out;
   const char *folder, *base; /* of `out`: with its slash, and without an ending */
@@ -194,6 +197,12 @@ static void say_weights(void *ctx, int64_t done, int64_t of) {
   if (b->talks) fprintf(stderr, "\r\033[Kwriting weights: %" PRId64 " of %" PRId64 " MB", done >> 20, of >> 20);
 }
 
+static const char *cache_names(const Build *b) {
+  char *all = b->n_caches ? ", caches " : "";
+  for (int i = 0; i < b->n_caches; i++) all = arena_printf(b->driver->arena, "%s%s%s", all, i ? ", " : "", dtype_name(b->cache[i]));
+  return all;
+}
+
 static void say_done(const Build *b) {
   int64_t bytes = 0;
   char *files = "";
@@ -204,8 +213,8 @@ static void say_done(const Build *b) {
     if (stat(b->files.at[i], &s) == 0) bytes += s.st_size;
     files = arena_printf(b->driver->arena, "%s%s%s", files, i ? ", " : "", b->files.at[i]);
   }
-  fprintf(stderr, "%s: %.1f MB for %s, numerics %s, in %.1f s\n", files, (double)bytes * 1e-6, level_names(b),
-          numerics_name(b->module->funcs.at[0]->numerics), driver_now() - b->start);
+  fprintf(stderr, "%s: %.1f MB for %s, numerics %s%s, in %.1f s\n", files, (double)bytes * 1e-6, level_names(b),
+          numerics_name(b->module->funcs.at[0]->numerics), cache_names(b), driver_now() - b->start);
 }
 
 static const char *note_file(Build *b, const char *path) {
@@ -219,19 +228,37 @@ static bool run_passes(Build *b) {
   const Options *o = &b->driver->options;
   say(b, "running passes");
   PassOptions p = {.pipeline = "native", .target = b->level, .n_targets = b->n_levels, .out = stdout, .err = stderr};
+  p.cache = b->cache, p.n_caches = b->n_caches;
   p.dump_dir = option_value(o, "dump-dir");
   p.timing = option_given(o, "time");
   return pass_run(b->module, &p);
 }
 
-/* The function at each level: a module that was written after `levels` has those that it has. */
+static bool find_level(const Build *b, Func *f, const Target *t, Func **out) {
+  *out = f ? level_func(f, t) : NULL;
+  return *out || !f || diag_error(b->driver->diag, f->loc, "@%s is not made for %s: it has been lowered for %s", f->name, t->name,
+                                  f->target ? f->target->name : "no level");
+}
+
+/* f with its caches in each type; NULL after a diag_error. */
+static Func *find_cache(const Build *b, Func *f, int which) {
+  if (b->n_caches == 0) return f;
+  Func *of = caches_func(f, b->cache[which]);
+  if (!of) diag_error(b->driver->diag, f->loc, "@%s cannot keep its caches in %s: they are passed between functions, or it has been lowered", f->name, dtype_name(b->cache[which]));
+  return of;
+}
+
+/* The function at each level, for each type of caches: a module that was written after `levels` has those that it has. */
 static bool find_levels(const Build *b, Func *f, ProgramInfo *info) {
+  int kinds = b->n_caches ? b->n_caches : 1;
+  Func *of[MAX_CACHES];
   bool good = true;
+  for (int i = 0; i < kinds; i++) good &= (of[i] = find_cache(b, f, i)) != NULL;
   for (int k = 0; k < b->n_levels; k++)
-    if (!(info->level[k] = level_func(f, b->level[k])))
-      good = diag_error(b->driver->diag, f->loc, "@%s is not made for %s: it has been lowered for %s", f->name, b->level[k]->name,
-                        f->target ? f->target->name : "no level");
-  info->n_levels = b->n_levels;
+    for (int i = 0; i < kinds; i++) good &= find_level(b, of[i], b->level[k], &info->level[k * kinds + i]);
+  info->n_levels = b->n_levels * kinds;
+  info->n_caches = b->n_caches;
+  memcpy(info->cache, b->cache, sizeof b->cache);
   return good;
 }
 
@@ -412,6 +439,7 @@ int command_build(Driver *d) {
   b.module = driver_load(d, NULL);
   if (b.module && !driver_numerics(d, b.module)) return EXIT_USAGE;
   Func *f = b.module ? driver_func(d, b.module) : NULL;
+  if (f && (b.n_caches = driver_caches(d, f, b.cache)) < 0) return EXIT_USAGE;
   bool good = f && run_passes(&b) && write_all(&b, f);
   if (good) say_done(&b);
   else if (b.talks) fputs("\r\033[K", stderr);

@@ -9,6 +9,7 @@
 #include "ir/bind.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
+#include "passes/caches.h"
 #include "passes/pass.h"
 
 /* ---- reading a model ---- */
@@ -103,6 +104,31 @@ bool driver_numerics(Driver *d, Module *m) {
   if (!numerics_find(word, &n)) return diag_misuse(d->diag, "--numerics %s: it is exact or fast", word);
   module_set_numerics(m, n);
   return true;
+}
+
+/* One more type of caches; false after a diag_error. */
+static bool add_cache(Driver *d, const char *word, Dtype *type, int *n) {
+  static const Dtype types[] = {DT_f32, DT_f16, DT_bf16};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    if (strcmp(word, dtype_name(types[i])) != 0) continue;
+    for (int k = 0; k < *n; k++)
+      if (type[k] == types[i]) return true;
+    type[(*n)++] = types[i];
+    return true;
+  }
+  return diag_misuse(d->diag, "--kv %s: caches are kept in f32, f16 or bf16", word);
+}
+
+int driver_caches(Driver *d, const Func *f, Dtype type[3]) {
+  const char *words = option_value(&d->options, "kv");
+  int n = 0;
+  if (caches_type(f) == DT_none) return words ? (diag_misuse(d->diag, "--kv %s: @%s has no caches of keys and values", words, f->name), -1) : 0;
+  if (!words) type[n++] = f->numerics == NUMERICS_fast ? DT_f16 : caches_type(f);
+  for (size_t length; words && *words; words += length + (words[length] == ',')) {
+    length = strcspn(words, ",");
+    if (!add_cache(d, arena_string(d->arena, words, length), type, &n)) return -1;
+  }
+  return n || diag_misuse(d->diag, "--kv: it names no type") ? n : -1;
 }
 
 /* ---- commands ---- */

@@ -25,6 +25,9 @@ Func *driver_func(Driver *d, Module *m);
 /* Gives the functions the numerics that --numerics names, if it does; false after a diag_error. */
 bool driver_numerics(Driver *d, Module *m);
 
+/* The types of f's caches, that --kv names or the numerics have: returns how many; 0: f has no caches; -1 after a diag_error. */
+int driver_caches(Driver *d, const Func *f, Dtype type[3]);
+
 /* The commands: each returns an exit status. */
 int command_ir(Driver *d);
 int command_inspect(Driver *d);

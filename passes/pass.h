@@ -13,6 +13,8 @@ typedef struct PassCall {
   Arena *scratch;
   const Target *const *target; /* [n_targets], what the program is made for: see levels.c */
   int n_targets;
+  const Dtype *cache; /* [n_caches], the types that caches are kept in: see caches.c; 0: as they are */
+  int n_caches;
 } PassCall;
 
 /* One pass over one function: true if it changed something. */
@@ -40,6 +42,8 @@ typedef struct PassOptions {
   FILE *out, *err;
   const Target *const *target; /* [n_targets]: what the program is made for */
   int n_targets;
+  const Dtype *cache; /* [n_caches]: what caches are kept in */
+  int n_caches;
   /* Called after each pass that changed something: tests compare the module's results here. */
   void (*changed)(void *ctx, const char *pass, Module *m);
   void *changed_ctx;

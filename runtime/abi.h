@@ -119,11 +119,12 @@ typedef struct lrt_step {
   const lrt_told *told; /* or NULL */
 } lrt_step;
 
-enum { LRT_VERSION = 4, LRT_PHASE = 16 }; /* launches in a phase, at most */
+enum { LRT_VERSION = 5, LRT_PHASE = 16 }; /* launches in a phase, at most */
 
-/* The model, made for one level of processors. */
+/* The model, made for one level of processors, and one type of caches. */
 typedef struct lrt_program {
   const char *level, *needs; /* needs: levels and features, with commas between */
+  const char *kv;            /* the type that caches are kept in; "" where there are none */
   int64_t n_symbols, n_inputs, n_outputs, n_values, n_blocks, n_segments, n_grown, n_parts, n_steps;
   int64_t n_start; /* of the steps: lets and checks that are done before anything is placed */
   const lrt_symbol *symbol;
@@ -150,7 +151,7 @@ typedef struct lrt_model {
   int64_t version;
   const char *name, *made_by;
   int64_t n_levels;
-  const lrt_program *level; /* [n_levels]: a later one asks for more */
+  const lrt_program *level; /* [n_levels]: a later one asks for more; a level's are together, one a type of caches, the usual one first */
   int64_t weights_size;     /* without the end mark */
   uint64_t weights_hash;    /* of weights in a file of their own, or 0: they are in this one */
   const char *weights_file; /* its name, or NULL */

@@ -34,10 +34,21 @@ static void print_ports(const Program *p) {
   }
 }
 
-int print_info(const Program *p) {
-  text_put(p->out, "model:   %s\nmade by: %s\nlevels: ", p->model->name, p->model->made_by);
-  for (int64_t i = 0; i < p->model->n_levels; i++) text_put(p->out, " %s", p->model->level[i].level);
+/* A level's programs, one a type of caches, are together. */
+static void print_levels(const Program *p) {
+  const lrt_program *level = p->model->level;
+  int64_t kinds = 1;
+  while (kinds < p->model->n_levels && text_same(level[kinds].level, level[0].level)) kinds++;
+  text_put(p->out, "levels: ");
+  for (int64_t i = 0; i < p->model->n_levels; i += kinds) text_put(p->out, " %s", level[i].level);
+  text_put(p->out, level[0].kv[0] ? "\ncaches: " : "");
+  for (int64_t i = 0; i < kinds && level[0].kv[0]; i++) text_put(p->out, " %s", level[i].kv);
   text_put(p->out, "\n");
+}
+
+int print_info(const Program *p) {
+  text_put(p->out, "model:   %s\nmade by: %s\n", p->model->name, p->model->made_by);
+  print_levels(p);
   text_put(p->out, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
   print_ports(p);
   return DONE;

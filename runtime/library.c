@@ -25,8 +25,8 @@ static bool choose_level(lrt_library *l, lrt_error *error) {
   lrt_cpu cpu;
   char missing[256];
   os_features(cpu.word);
-  for (int64_t i = m->n_levels - 1; i >= 0 && !l->program; i--)
-    if (cpu_missing(&cpu, m->level[i].needs, missing, sizeof missing) == 0) l->program = &m->level[i];
+  for (int64_t i = m->n_levels - 1; i >= 0 && !l->program; i--) /* caches as they usually are */
+    if (text_same(m->level[i].kv, m->level[0].kv) && cpu_missing(&cpu, m->level[i].needs, missing, sizeof missing) == 0) l->program = &m->level[i];
   return l->program || fail(error, "the model `%s` was built for %s, and this processor has no %s", m->name,
                             m->level[0].level, missing);
 }

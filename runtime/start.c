@@ -89,13 +89,22 @@ static int check_weights(const Program *p) {
 
 static const char *asked(const Program *p) { return p->args.at[ARG_cpu].word; }
 
+/* The type of caches that is asked for, or the usual one. */
+static const char *asked_cache(const Program *p) { return p->args.at[ARG_kv].word ? p->args.at[ARG_kv].word : p->model->level[0].kv; }
+
+static bool has_cache(const Program *p) {
+  for (int64_t i = 0; i < p->model->n_levels; i++)
+    if (text_same(p->model->level[i].kv, asked_cache(p))) return true;
+  return false;
+}
+
 /* The best level that the processor has, or the one that is asked for. */
 static void choose_level(Program *p) {
   const lrt_model *m = p->model;
   char missing[512];
   p->data = &m->level[0];
   for (int64_t i = m->n_levels - 1; i >= 0 && !p->runs; i--) {
-    if (asked(p) && !text_same(asked(p), m->level[i].level)) continue;
+    if ((asked(p) && !text_same(asked(p), m->level[i].level)) || !text_same(asked_cache(p), m->level[i].kv)) continue;
     p->data = &m->level[i];
     p->runs = cpu_missing(p->processor, p->data->needs, missing, sizeof missing) == 0;
   }
@@ -103,6 +112,9 @@ static void choose_level(Program *p) {
 
 static int explain_level(const Program *p) {
   char missing[512];
+  if (!has_cache(p))
+    return complain(p, BAD_USAGE, p->model->level[0].kv[0] ? "--kv %s: this program keeps no caches in that; --info says in what it does"
+                                                           : "--kv %s: this program has no caches", asked_cache(p));
   if (asked(p) && !text_same(asked(p), p->data->level))
     return complain(p, BAD_USAGE, "--cpu %s: this program has no such level; --info lists them", asked(p));
   cpu_missing(p->processor, p->data->needs, missing, sizeof missing);

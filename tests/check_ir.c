@@ -156,8 +156,10 @@ static bool run_print(Case *c, const char *what) {
   return got.n == want.n || failed(c, "printed %d lines instead of %d", got.n, want.n);
 }
 
+/* `caches`, where it runs, makes two types of them. */
 static bool run_passes(Case *c, const char *what) {
-  return pass_run(c->m, &(PassOptions){.passes = what, .out = stdout, .err = stderr});
+  static const Dtype cache[] = {DT_f16, DT_f32};
+  return pass_run(c->m, &(PassOptions){.passes = what, .out = stdout, .err = stderr, .cache = cache, .n_caches = 2});
 }
 
 static bool run_pipeline(Case *c, const char *what) {

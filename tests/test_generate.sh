@@ -28,6 +28,18 @@ for chunk in 1 3 5 64; do
   expect 0 "" ./model --ids 3,1,4,1,5,9,2,6 -n 30 -t 2 --chunk $chunk
   [ "$out" = "$whole" ] || fail "in chunks of $chunk it goes on otherwise: $out, and not $whole"
 done
+# caches of several types: the program is made for each, and has a usual one
+"$lathe" build "$here/lm/llama" -o caches -q --kv f32,bf16,f32 --cpu x86-64-v3,x86-64-v2 2>/dev/null
+expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30
+expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --kv f32 --cpu x86-64-v2
+expect 0 "," ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --kv bf16
+expect 0 "caches:  f32 bf16" ./caches --info
+expect 0 "caches:  f32" ./model --info
+expect 2 "--kv f16: this program keeps no caches in that" ./caches --ids 3 --kv f16
+expect 2 "--kv f8: caches are kept in f32, f16 or bf16" "$lathe" build "$here/lm/llama" -o bad --kv f32,f8
+expect 2 "has no caches of keys and values" "$lathe" build "$here/lm/bert" -o bad --kv f16
+expect 0 "caches f16" "$lathe" build "$here/lm/llama" -o fast --numerics fast
+expect 0 "agree" "$lathe" verify "$here/lm/llama" --kv bf16 -d rows=1 -d outputs=1 --random 6
 expect 0 "$whole" ./model --ids=3,1,4,1,5,9,2,6 --tokens=30 --temp 0
 expect 0 "the context of 12 tokens is full" ./model --ids 3,1,4,1,5,9,2,6 -n 30 -c 12
 expect 1 "the prompt is 8 tokens long, and the context holds 5" ./model --ids 3,1,4,1,5,9,2,6 -c 5

@@ -1,6 +1,6 @@
 /* test_lm.c -- language models from Hugging Face folders and GGUF files give what transformers computes for them.
  *
- *   test_lm [--via eval|lowered|native] DIR|FILE...   made by tests/oracles/make_language_models.py and make_gguf_models.py
+ *   test_lm [--via eval|lowered|native] [--kv f32|f16|bf16] DIR|FILE...   made by tests/oracles/make_language_models.py and make_gguf_models.py
  * What is expected of a file lies beside it.
  * A decoder's rows come one by one, in chunks of several sizes, and as three unequal sequences in one call; an encoder's as a
  * batch with padding. */
@@ -13,10 +13,11 @@
 #include "ir/fatal.h"
 #include "ir/tolerance.h"
 #include "ir/verify.h"
+#include "passes/caches.h"
+#include "passes/pass.h"
 #include "via.h"
 
 enum { SEQUENCES = 3, MAX_STATES = 64 };
-static const double tolerance = 1e-4;
 
 typedef struct Case {
   Arena *arena;
@@ -29,6 +30,7 @@ typedef struct Case {
   Tensor *ids, *want; /* [SEQUENCES, length], [SEQUENCES, length, words] */
   Tensor *state[MAX_STATES];
   int n_states, checks;
+  double tolerance;
   bool failed;
 } Case;
 
@@ -65,7 +67,7 @@ static void compare_rows(Case *c, const Rows *r, const Tensor *logits, const cha
     Tensor *got = tensor_new(c->ev, DT_f32, 1, &words), *want = tensor_new(c->ev, DT_f32, 1, &words);
     memcpy(got->data, (const float *)logits->data + i * words, (size_t)words * sizeof(float));
     memcpy(want->data, (const float *)c->want->data + (r->sequence[i] * length + r->at[i]) * words, (size_t)words * sizeof(float));
-    Comparison x = compare_scaled(got, want, tolerance);
+    Comparison x = compare_scaled(got, want, c->tolerance);
     if (!x.good) fail(c, arena_printf(c->arena, "%s, sequence %d, position %d", how, (int)r->sequence[i], (int)r->at[i]), x.why);
     tensor_release(got);
     tensor_release(want);
@@ -149,7 +151,7 @@ static void check_encoder(Case *c) {
   if (!via_run(c->program, c->func, in, out)) return fail(c, "eval", diag_first(c->diag));
   blank(out[0], in[1]);
   for (int i = 0; i < c->func->n_results; i++) {
-    Comparison x = compare_scaled(out[i], want[i], tolerance);
+    Comparison x = compare_scaled(out[i], want[i], c->tolerance);
     if (!x.good) fail(c, c->func->result_name[i], x.why);
     tensor_release(out[i]);
     c->checks++;
@@ -159,8 +161,15 @@ static void check_encoder(Case *c) {
 
 /* ---- the cases ---- */
 
-static bool check(Via via, const char *path) {
-  Case c = {.arena = arena_new(), .path = path, .dir = path};
+/* Caches of another type: what they round is a little of what a layer adds. */
+static bool keep_caches_in(Case *c, Dtype kv) {
+  if (kv == DT_f32 || caches_type(c->module->funcs.at[0]) == DT_none) return true;
+  c->tolerance = kv == DT_f16 ? 2e-3 : 1.6e-2;
+  return pass_run(c->module, &(PassOptions){.passes = "caches", .cache = &kv, .n_caches = 1, .out = stdout, .err = stderr});
+}
+
+static bool check(Via via, Dtype kv, const char *path) {
+  Case c = {.arena = arena_new(), .path = path, .dir = path, .tolerance = 1e-4};
   const char *end = strrchr(path, '.');
   if (end && strcmp(end, ".gguf") == 0) c.dir = arena_string(c.arena, path, (size_t)(strrchr(path, '/') - path));
   c.diag = diag_new(c.arena);
@@ -171,7 +180,7 @@ static bool check(Via via, const char *path) {
     module_close(c.module);
     c.module = lm_import(c.arena, c.diag, path, &(LmOptions){1, sizes});
   }
-  if (!c.module || !verify_module(c.module)) {
+  if (!c.module || !verify_module(c.module) || !keep_caches_in(&c, kv)) {
     fail(&c, "import", diag_first(c.diag));
   } else if (!(c.func = c.module->funcs.at[0], c.program = via_prepare(via, c.module))) {
     fail(&c, "lowering", diag_first(c.diag));
@@ -194,9 +203,13 @@ static bool check(Via via, const char *path) {
 }
 
 int main(int argc, char **argv) {
-  int passed = 0, failed = 0, from = argc > 2 && strcmp(argv[1], "--via") == 0 ? 3 : 1;
-  Via via = from == 3 ? via_find(argv[2]) : VIA_EVAL;
-  for (int i = from; i < argc; i++) *(check(via, argv[i]) ? &passed : &failed) += 1;
+  int passed = 0, failed = 0, from = 1;
+  Via via = VIA_EVAL;
+  Dtype kv = DT_f32;
+  for (; from + 1 < argc && argv[from][0] == '-'; from += 2)
+    if (strcmp(argv[from], "--via") == 0) via = via_find(argv[from + 1]);
+    else if (!(kv = dtype_find(argv[from + 1], strlen(argv[from + 1])))) return printf("%s: it is no type\n", argv[from + 1]), 2;
+  for (int i = from; i < argc; i++) *(check(via, kv, argv[i]) ? &passed : &failed) += 1;
   printf("%d passed, %d failed, 0 skipped\n", passed, failed);
   return failed || !passed;
 }

@@ -56,7 +56,7 @@ static const lrt_port output[] = {{.name = "y", .dtype = LRT_i64, .rank = 1, .di
 static lrt_kernel *const kernel[] = {scale, next, join};
 static const int64_t segment[] = {0, sizeof block / sizeof *block};
 static const lrt_program program = {
-    .level = "any", .needs = "", .n_symbols = 1, .n_inputs = 1, .n_outputs = 1, .n_values = N_VALUES, .n_blocks = 3, .n_steps = 4,
+    .level = "any", .needs = "", .kv = "", .n_symbols = 1, .n_inputs = 1, .n_outputs = 1, .n_values = N_VALUES, .n_blocks = 3, .n_steps = 4,
     .symbol = symbol, .input = input, .output = output, .value = value, .block = block, .segment = segment, .n_segments = 1, .step = step, .words = words, .kernel = kernel};
 
 /* ---- one session ---- */

@@ -48,14 +48,14 @@ static void count_matrix(Lm *l, const Node *n) {
   if (!l->dtype) l->dtype = dtype_name(w->dtype);
 }
 
-static void count(Lm *l) {
+static void count(Lm *l, bool fast) {
   const Block *b = l->module->funcs.at[0]->body;
   for (const Node *n = b->first; n; n = n->next)
     if (n->op == OP_matmul && value_constant(node_in(n, 1))) count_matrix(l, n);
   for (int i = 0; i < b->n_args; i++)
     for (int k = 0; b->arg[i]->type->kind == TYPE_STATE && k < b->arg[i]->type->state->n_fields; k++) {
       const Field *f = &b->arg[i]->type->state->field[k];
-      double row = dtype_bits(f->dtype) / 8;
+      double row = fast ? 2 : dtype_bits(f->dtype) / 8; /* f16 */
       for (int axis = 0; axis < f->rank; axis++) row *= (double)f->dim[axis];
       l->row += row;
     }
@@ -157,7 +157,7 @@ static void measure_depth(Bench *b, const Lm *l, const BenchProgram *p, int64_t 
 static void measure_model(Bench *b, const char *shape, const char *dtype, const char *path, const char *gguf, int64_t context, Measure *measure) {
   Arena *a = arena_new();
   Lm l = {.shape = shape, .dtype = dtype, .gguf = gguf, .module = import(a, path, context)};
-  count(&l);
+  count(&l, strcmp(b->numerics, "fast") == 0);
   BenchProgram *p = bench_open(b, l.module);
   int64_t threads[2];
   int n = bench_threads(b, threads);

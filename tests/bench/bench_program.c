@@ -36,6 +36,8 @@ static void compile(BenchProgram *l) {
   const Target *host = jit_host_target();
   if (!host) diag_error(m->diag, (Loc){0}, "this machine is none of the targets"), refuse(m);
   PassOptions o = {.pipeline = "native", .target = &host, .n_targets = 1, .out = stdout, .err = stderr};
+  static const Dtype f16 = DT_f16; /* as `lathe build` keeps caches */
+  if (m->funcs.at[0]->numerics == NUMERICS_fast) o.cache = &f16, o.n_caches = 1;
   if (!pass_run(m, &o)) refuse(m);
   l->info = (ProgramInfo){.name = "bench", .made_by = "bench", .n_levels = 1, .level = {m->funcs.at[0]}};
   l->llvm = llvm_module_new(host, "bench");
