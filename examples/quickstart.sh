@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# quickstart.sh -- installs what is missing, builds Lathe, compiles a small model into a program, and runs it.
+# quickstart.sh -- installs what is missing, builds Lathe, compiles small models into programs, and runs them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/setup.sh
@@ -11,7 +11,15 @@ lathe=build/release/lathe
 model=examples/model/decoder.onnx
 ids=examples/model/input_ids.npy
 
-say "what the model holds: lathe inspect $model"
+say "a language model becomes a program: lathe build examples/tales -o build/tales"
+$lathe build examples/tales -o build/tales
+ls -l build/tales
+
+say "it tells a tale: build/tales -p 'Once upon a time'"
+printf 'Once upon a time'
+build/tales -p 'Once upon a time' -n 200
+
+say "what another model holds, of ONNX: lathe inspect $model"
 $lathe inspect $model | sed -n '1,/^nodes/p'
 
 say "a few lines of the program that it is: lathe ir $model --pipeline default"
@@ -31,4 +39,4 @@ sed -n '/typedef struct decoder_inputs/,/} decoder_outputs/p' build/library/deco
 say "the same by the reference semantics: lathe eval $model --in input_ids=$ids"
 $lathe eval $model --in input_ids=$ids
 
-say "done; \`build/decoder --help\` and \`$lathe help\` explain themselves, docs/README.md says where to read on"
+say "done; \`build/tales --help\` and \`$lathe help\` explain themselves, docs/README.md says where to read on"
