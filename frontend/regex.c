@@ -379,5 +379,5 @@ Regex *regex_parse(Arena *a, const char *pattern, size_t n, RegexDialect dialect
   Regex *r = dialect == REGEX_PLAIN ? plain_text(&p) : take_alternatives(&p);
   if (r && p.at < p.end) r = refuse(&p, "a group ends that has not begun");
   *why = p.why;
-  return r;
+  return p.why ? NULL : r;
 }

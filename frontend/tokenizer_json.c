@@ -158,7 +158,8 @@ static bool read_sign(Spec *s, const json_t *added) {
   SpecSign sign = {.text = text};
   if (!json_is_string(json_object_get(added, "content")) || !json_is_integer(id)) return spec_wrong(s, "an entry of `added_tokens` has no content or no id");
   if (text.n > MAX_PIECE) return spec_wrong(s, "the token %" JSON_INTEGER_FORMAT " is %zu bytes long, and %d are read", json_integer_value(id), text.n, MAX_PIECE);
-  bool known = spec_find(s, text) == json_integer_value(id);
+  int32_t there = spec_find(s, text);
+  bool known = there >= 0 && there == json_integer_value(id);
   if (!known && !spec_token(s, json_integer_value(id), text, 0, TOKEN_HIDDEN)) return false;
   for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
     if (json_flag(added, flags[i].key, false)) sign.sign.flags |= flags[i].flag;

@@ -27,6 +27,7 @@ wrong() {
   printf '{"model":%s%s}' "$2" "${3:+,$3}" >wrong.json
   expect 1 "$1" "$lathe" tokenize wrong.json </dev/null
 }
+split() { printf '"pre_tokenizer":{"type":"Split","pattern":{"Regex":"%s"},"behavior":"Isolated"}' "$1"; }
 bpe='{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}'
 wrong "is of the type \`Magic\`" '{"type":"Magic"}'
 wrong "have the same number 0" '{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}'
@@ -38,10 +39,11 @@ wrong "makes \`aa\`, which is no token" '{"type":"BPE","vocab":{"a":0},"merges":
 wrong "is no pair of tokens" '{"type":"BPE","vocab":{"a":0},"merges":["a"]}'
 wrong "there is no token <0x00>" '{"type":"BPE","vocab":{"<0x-1>":0},"merges":[],"byte_fallback":true}'
 wrong "the unknown token \`u\`" '{"type":"BPE","vocab":{"a":0},"merges":[],"unk_token":"u"}'
+wrong "has the number -1" "$bpe" '"added_tokens":[{"id":-1,"content":"x"}]'
+wrong "a group ( does not end" "$bpe" "$(split '(?=a')"
 wrong "the vocabulary is empty" '{"type":"BPE","vocab":{},"merges":[]}'
 wrong "no piece with a score" '{"type":"Unigram","vocab":[["a"]]}'
 wrong "\`unk_id\` is 7" '{"type":"Unigram","unk_id":7,"vocab":[["a",0.5]]}'
-split() { printf '"pre_tokenizer":{"type":"Split","pattern":{"Regex":"%s"},"behavior":"Isolated"}' "$1"; }
 wrong "looks behind" "$bpe" "$(split '(?<!a)b')"
 wrong "a group ( does not end" "$bpe" "$(split '(a')"
 wrong "a class [ does not end" "$bpe" "$(split '[a')"
