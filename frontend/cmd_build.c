@@ -13,6 +13,7 @@
 #include "codegen/parts.h"
 #include "codegen/program.h"
 #include "frontend/driver.h"
+#include "frontend/path.h"
 #include "frontend/version.h"
 #include "ir/fatal.h"
 #include "ir/out_file.h"
@@ -134,7 +135,7 @@ static void split_output(Build *b) {
   b->base = slash ? slash + 1 : b->out;
   if (!is_library(b)) return;
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-    if (!driver_ends_with(b->base, endings[i])) continue;
+    if (!path_ends_with(b->base, endings[i])) continue;
     bool lib = i > 0 && strncmp(b->base, "lib", 3) == 0;
     b->base = arena_string(a, b->base + (lib ? 3 : 0), strlen(b->base) - strlen(endings[i]) - (lib ? 3 : 0));
     break;

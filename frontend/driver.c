@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "frontend/lm.h"
+#include "frontend/path.h"
 #include "ir/bind.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
@@ -13,11 +14,6 @@
 #include "passes/pass.h"
 
 /* ---- reading a model ---- */
-
-bool driver_ends_with(const char *path, const char *suffix) {
-  size_t n = strlen(path), k = strlen(suffix);
-  return n >= k && strcmp(path + n - k, suffix) == 0;
-}
 
 /* A folder stands for the model.onnx in it. */
 static const char *model_path(Driver *d, const char *path) {
@@ -40,7 +36,7 @@ static Module *load_text(Driver *d, const char *path, int n, const Binding *bind
 }
 
 static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
-  if (driver_ends_with(path, ".ir")) return load_text(d, path, n, binding);
+  if (path_ends_with(path, ".ir")) return load_text(d, path, n, binding);
   const char *onnx = model_path(d, path);
   if (onnx == path && lm_knows(d->arena, path)) return lm_import(d->arena, d->diag, path, &(LmOptions){n, binding});
   return onnx_import(d->arena, d->diag, onnx, &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});

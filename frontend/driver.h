@@ -19,7 +19,6 @@ Module *driver_load(Driver *d, OnnxReport *report);
 /* Runs the passes that the command line asks for. */
 bool driver_run_passes(Driver *d, Module *m);
 double driver_now(void);
-bool driver_ends_with(const char *path, const char *suffix);
 /* The function that --func names, or the first of the tensor level; NULL after a diag_error. */
 Func *driver_func(Driver *d, Module *m);
 /* Gives the functions the numerics that --numerics names, if it does; false after a diag_error. */

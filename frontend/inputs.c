@@ -6,6 +6,7 @@
 
 #include "frontend/npy.h"
 #include "frontend/onnx_tensor.h"
+#include "frontend/path.h"
 #include "ir/checked.h"
 #include "ir/splitmix.h"
 
@@ -35,7 +36,7 @@ bool inputs_limits(Driver *d, EvalOptions *o) {
 static Tensor *read_tensor(Driver *d, const char *path) {
   const char *name;
   Tensor *t = NULL;
-  if (!driver_ends_with(path, ".pb")) return npy_read(d->diag, path);
+  if (!path_ends_with(path, ".pb")) return npy_read(d->diag, path);
   return onnx_load_tensor(d->arena, d->diag, path, &name, &t) ? t : NULL;
 }
 

@@ -5,13 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/path.h"
+
 /* How much of a context is kept where nobody says: what fits most machines. */
 enum { USUAL_CONTEXT = 4096, MAX_SEQUENCES = 4096 };
-
-static bool ends_with(const char *path, const char *end) {
-  size_t n = strlen(path), k = strlen(end);
-  return n >= k && strcmp(path + n - k, end) == 0;
-}
 
 static bool begins_as_gguf(const char *path) {
   char magic[4] = {0};
@@ -24,7 +21,7 @@ static bool begins_as_gguf(const char *path) {
 
 static bool is_gguf(const char *path) {
   struct stat st;
-  return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (ends_with(path, ".gguf") || begins_as_gguf(path));
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (path_ends_with(path, ".gguf") || begins_as_gguf(path));
 }
 
 static const char *inside(Arena *a, const char *folder, const char *name) { return arena_printf(a, "%s/%s", folder, name); }
