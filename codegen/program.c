@@ -405,15 +405,28 @@ static const char *needs(const Writer *w, const Target *t) {
   return s;
 }
 
+/* How many rows of a field are together, and so saved together. */
+static int64_t block_rows(Type t, int part) { return t->state->field[part].turned ? STATE_PANEL : 1; }
+
+static int64_t block_bytes(Type t, int part) {
+  const Field *f = &t->state->field[part];
+  int64_t bytes = dtype_bits(f->dtype) / 8 * block_rows(t, part);
+  for (int i = 1; i < f->rank; i++) bytes *= f->dim[i];
+  return bytes;
+}
+
 static LLVMValueRef part_table(Writer *w) {
   Values v = {0};
   int state = -1;
   for (int i = 0; i < w->plan.part.n; i++) {
     const PlanPart *p = &w->plan.part.at[i];
     state += p->part == 0;
-    bool lengths = p->part + 1 == type_memories(p->state->type);
+    Type t = p->state->type;
+    bool lengths = p->part + 1 == type_memories(t);
     vec_push(w->arena, &v, RECORD(w, text(w, program_input_name(w->func, p->state->index)), number(w, state), number(w, size(w, p->bytes)),
-                                  number(w, lengths)));
+                                  number(w, lengths), number(w, t->state->batch),
+                                  number(w, lengths ? 1 : t->state->capacity / block_rows(t, p->part)),
+                                  number(w, lengths ? 1 : block_rows(t, p->part)), number(w, lengths ? 8 : block_bytes(t, p->part))));
   }
   return table(w, v.n, v.at);
 }

@@ -76,6 +76,7 @@ int lm_frequencies(const LmConfig *c, float *out);
 double lm_rope_factor(const LmConfig *c);
 
 /* What a program needs to know besides; false after a diag_error. */
+bool lm_add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model);
 bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t words);
 
 /* The function, in the checkpoint's module; false after a diag_error. */

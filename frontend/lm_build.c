@@ -355,6 +355,6 @@ bool lm_build(Checkpoint *c, const LmConfig *config) {
   vec_push(m->arena, &model->funcs, f);
   vec_push(m->arena, &model->weights, l.weights);
   for (int i = 0; i < m->states.n; i++) vec_push(m->arena, &model->states, m->states.at[i]);
-  if (l.family->kind == LM_DECODER) l.good &= lm_add_facts(c, config, model, words(&l));
+  l.good &= l.family->kind == LM_DECODER ? lm_add_facts(c, config, model, words(&l)) : lm_add_tokenizer(c, config, model);
   return l.good && diag_errors(m->diag) == 0;
 }

@@ -18,7 +18,7 @@ static void add_number(Checkpoint *c, Model *model, const char *name, int64_t v)
 /* ---- the tokenizer ---- */
 
 /* Of the file, or of the folder; a model without one takes and gives tokens. */
-static bool add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model) {
+bool lm_add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model) {
   Module *m = c->module;
   TokenizerBytes tables = {0};
   if (config->gguf && !checkpoint_setting(c, "tokenizer.ggml.tokens")) return true;
@@ -46,10 +46,21 @@ static void add_tokens(Checkpoint *c, Model *model, const char *name, const Sett
   if (n) add_bytes(c, model, name, DT_i64, n, id);
 }
 
+/* How many rows may be taken back from a cache that keeps a window only. */
+static void add_back(Checkpoint *c, const LmConfig *config, Model *model) {
+  Module *m = c->module;
+  for (int i = 0; i < m->states.n; i++)
+    if (m->states.at[i]->addressing == ADDRESS_RING) {
+      add_number(c, model, "back", m->states.at[i]->capacity - (int64_t)config->window);
+      return;
+    }
+}
+
 bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t words) {
-  bool good = add_tokenizer(c, config, model);
+  bool good = lm_add_tokenizer(c, config, model);
   add_number(c, model, "context", config->rows);
   add_number(c, model, "sequences", config->sequences);
+  add_back(c, config, model);
   for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     const Setting *s = checkpoint_setting(c, config->gguf ? tokens[i].gguf : tokens[i].folder);
     if (s) add_tokens(c, model, tokens[i].name, s, words);

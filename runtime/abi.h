@@ -68,6 +68,8 @@ typedef struct lrt_part {
   int64_t state;    /* which of them */
   int64_t bytes;    /* a size */
   int64_t lengths;  /* 1: it is these */
+  int64_t batch, blocks;           /* [batch, heads, blocks, ..]; of the lengths, `batch` alone */
+  int64_t block_rows, block_bytes; /* a block is so many rows of one head, in any order */
 } lrt_part;
 
 /* A part of the arena: so many bytes, in use from one phase to another. Blocks stand by segments; a segment's are placed

@@ -1,6 +1,7 @@
 /* arguments.c -- a program's command line, by the rows of arguments.def. */
 #include "runtime/arguments.h"
 
+#include "runtime/decimal.h"
 #include "runtime/os.h"
 
 enum { FLAG, WORD, LIST, COUNT, REAL };
@@ -93,8 +94,8 @@ static bool take_value(const Row *r, Argument *a, const char *value, lrt_error *
   const char *end = "";
   a->word = value;
   if (r->kind == COUNT) end = text_number(value, &a->number), a->real = (double)a->number;
-  if (r->kind == REAL) end = text_real(value, &a->real);
-  bool good = end && !*end;
+  if (r->kind == REAL) end = value + decimal_read(value, text_length(value), &a->real);
+  bool good = end && !*end && (*value || r->kind < COUNT);
   if (good && r->kind >= COUNT) good = a->real >= r->least && a->real <= r->most;
   return good || wrong_number(r, value, why);
 }

@@ -1,6 +1,7 @@
 /* explain.c -- what a program says of itself: --help and --info. */
 #include "runtime/array.h"
-#include "runtime/running.h"
+#include "runtime/facts.h"
+#include "runtime/language.h"
 #include "runtime/size.h"
 
 /* A size as it was written: a number, a symbol, or else an expression that is not spelled out. */
@@ -34,6 +35,17 @@ static void print_ports(const Program *p) {
   }
 }
 
+/* What a language model keeps, and how much of it. */
+static void print_language(const Program *p) {
+  int64_t caches = 0, bytes;
+  Tokenizer t;
+  for (int64_t i = 0; i < p->data->n_parts; i++)
+    if (size_value(p->data->words, p->data->part[i].bytes, NULL, &bytes)) caches += bytes;
+  if (p->args.kind == PROGRAM_LANGUAGE)
+    text_put(p->out, "context: %d positions, %d sequences, %d bytes of caches\n", fact_number(p->model, "context", 0), fact_number(p->model, "sequences", 1), caches);
+  if (tokenizer_open(&t, p->model)) text_put(p->out, "words:   %d tokens\n", tokenizer_count(&t));
+}
+
 /* A level's programs, one a type of caches, are together. */
 static void print_levels(const Program *p) {
   const lrt_program *level = p->model->level;
@@ -50,6 +62,7 @@ int print_info(const Program *p) {
   text_put(p->out, "model:   %s\nmade by: %s\n", p->model->name, p->model->made_by);
   print_levels(p);
   text_put(p->out, "weights: %d bytes\nsteps:   %d\n", p->model->weights_size, p->data->n_steps);
+  print_language(p);
   print_ports(p);
   return DONE;
 }
@@ -57,7 +70,17 @@ int print_info(const Program *p) {
 /* ---- help ---- */
 
 static void begin_language(const Program *p) {
-  text_put(p->out, "%s goes on with a text, by the language model `%s`.\n\nusage: %s -p TEXT\n", p->name, p->model->name, p->name);
+  const char *is = p->name;
+  text_put(p->out, "%s goes on with texts, by the language model `%s`.\n\n", is, p->model->name);
+  text_put(p->out, "  %s -p \"Once upon a time\" -n 200    go on with a text\n", is);
+  text_put(p->out, "  %s -i                              talk\n", is);
+  text_put(p->out, "  %s -p TEXT --temp 0 --json         the likeliest text, as an object for programs\n", is);
+  text_put(p->out, "  %s --bench                         measure\n", is);
+}
+
+static void begin_encoder(const Program *p) {
+  text_put(p->out, "%s makes vectors of texts, by the model `%s`: one for each line, on a line of its own.\n\n", p->name, p->model->name);
+  text_put(p->out, "  echo \"a sentence\" | %s\n  %s -f sentences.txt --json\n", p->name, p->name);
 }
 
 static void begin_arrays(const Program *p) {
@@ -69,6 +92,7 @@ static void begin_arrays(const Program *p) {
 
 int print_help(const Program *p) {
   if (p->args.kind == PROGRAM_LANGUAGE) begin_language(p);
+  else if (p->args.kind == PROGRAM_ENCODER) begin_encoder(p);
   else begin_arrays(p);
   arguments_explain(p->args.kind, p->out);
   text_put(p->out, "\nexit status: 0 done, 1 an input, the file or the processor is at fault, 2 the command line is,\n"

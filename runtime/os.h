@@ -20,6 +20,17 @@ void os_remove(const char *path);
 bool os_make_folder(const char *path);                          /* or it is there */
 bool os_own_path(char *out, size_t size);                       /* the program's file */
 
+/* ---- terminals, which programs have and libraries have not ---- */
+
+bool os_is_terminal(int64_t file);
+/* From now on Ctrl-C ends nothing, but is told by what this gives; called before there are threads. Below 0: there is no such thing. */
+int64_t os_take_interrupts(void);
+bool os_interrupted(int64_t interrupts); /* since it was asked */
+/* What is there, or what comes first; 0: its end; OS_INTERRUPTED: Ctrl-C came; else minus what went wrong. */
+int64_t os_read_some(int64_t file, int64_t interrupts, void *to, size_t n);
+enum { OS_INTERRUPTED = INT32_MIN };
+int64_t os_date(void); /* seconds since 1970 */
+
 /* Zeroed pages, large ones where they are to be had; NULL: there are none. */
 void *os_memory(size_t n);
 void os_release(void *memory, size_t n);

@@ -102,6 +102,39 @@ bool os_own_path(char *out, size_t size) {
   return true;
 }
 
+/* ---- terminals ---- */
+
+enum { SIGINT = 2, GET_TERMINAL = 0x5401, NOT_WAITING = 04000, CAN_READ = 1 };
+
+bool os_is_terminal(int64_t file) {
+  char settings[256];
+  return call(SYS_ioctl, (long)file, GET_TERMINAL, ADDRESS(settings), 0, 0, 0) == 0;
+}
+
+int64_t os_take_interrupts(void) {
+  uint64_t mask = 1 << (SIGINT - 1);
+  int64_t signals = call(SYS_signalfd, -1, ADDRESS(&mask), sizeof mask, NOT_WAITING | O_CLOEXEC, 0, 0);
+  if (signals >= 0) call(SYS_sigmask, 0, ADDRESS(&mask), 0, sizeof mask, 0, 0);
+  return signals;
+}
+
+bool os_interrupted(int64_t signals) {
+  char signal[128];
+  bool any = false;
+  while (signals >= 0 && call(SYS_read, (long)signals, ADDRESS(signal), sizeof signal, 0, 0, 0) == (long)sizeof signal) any = true;
+  return any;
+}
+
+int64_t os_read_some(int64_t file, int64_t signals, void *to, size_t n) {
+  struct { int file; short wanted, found; } wait[2] = {{(int)file, CAN_READ, 0}, {(int)signals, CAN_READ, 0}};
+  for (;;) {
+    if (os_interrupted(signals)) return OS_INTERRUPTED;
+    if (signals >= 0 && call(SYS_ppoll, ADDRESS(wait), 2, 0, 0, 8, 0) >= 0 && !wait[0].found) continue;
+    int64_t got = call(SYS_read, (long)file, ADDRESS(to), (long)n, 0, 0, 0);
+    if (got != -EINTR) return got;
+  }
+}
+
 /* ---- memory ---- */
 
 enum { PROT_READ = 1, PROT_WRITE = 2, MAP_PRIVATE = 2, MAP_ANONYMOUS = 32, MAP_NORESERVE = 0x4000, MADV_HUGEPAGE = 14 };
@@ -164,6 +197,12 @@ int64_t os_now(void) {
   long t[2] = {0};
   call(SYS_clock_gettime, 1, ADDRESS(t), 0, 0, 0, 0);
   return (int64_t)t[0] * 1000000000 + t[1];
+}
+
+int64_t os_date(void) {
+  long t[2] = {0};
+  call(SYS_clock_gettime, 0, ADDRESS(t), 0, 0, 0, 0);
+  return t[0];
 }
 
 /* ---- processors ---- */

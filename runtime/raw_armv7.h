@@ -4,7 +4,7 @@
 
 /* Sizes of files pass 32 bits: SYS_lseek is _llseek, and SYS_mmap is mmap2, which counts the place in a file in pages. */
 enum {
-  SYS_read = 3, SYS_write = 4, SYS_close = 6, SYS_munmap = 91, SYS_mprotect = 125, SYS_lseek = 140, SYS_mmap = 192, SYS_madvise = 220,
+  SYS_read = 3, SYS_ioctl = 54, SYS_sigmask = 175, SYS_ppoll = 336, SYS_signalfd = 355, SYS_write = 4, SYS_close = 6, SYS_munmap = 91, SYS_mprotect = 125, SYS_lseek = 140, SYS_mmap = 192, SYS_madvise = 220,
   SYS_futex = 240, SYS_getaffinity = 242, SYS_exit_group = 248, SYS_clock_gettime = 263, SYS_openat = 322, SYS_mkdirat = 323,
   SYS_unlinkat = 328, SYS_readlinkat = 332, SYS_renameat2 = 382
 };

@@ -3,7 +3,7 @@
 #define LRT_RAW_X86_64_H
 
 enum {
-  SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_madvise = 28,
+  SYS_read = 0, SYS_sigmask = 14, SYS_ioctl = 16, SYS_ppoll = 271, SYS_signalfd = 289, SYS_write = 1, SYS_close = 3, SYS_lseek = 8, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_madvise = 28,
   SYS_futex = 202, SYS_getaffinity = 204, SYS_clock_gettime = 228, SYS_exit_group = 231, SYS_openat = 257, SYS_mkdirat = 258,
   SYS_unlinkat = 263, SYS_readlinkat = 267, SYS_renameat2 = 316
 };

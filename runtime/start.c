@@ -1,9 +1,8 @@
 /* start.c -- how a program begins: chooses its kernels, finds its weights, and does what the command line asks for. */
 #include "runtime/start.h"
 
+#include "runtime/language.h"
 #include "runtime/os.h"
-#include "runtime/running.h"
-#include "runtime/speak.h"
 
 /* What the compiler made. */
 extern const lrt_model lrt_model_data;
@@ -125,27 +124,23 @@ static int explain_level(const Program *p) {
 
 /* ---- what is asked for ---- */
 
-static int go_on(Program *p) {
-  lrt_error why;
+static int run_model(Program *p) {
   const Argument *at = p->args.at;
-  if (at[ARG_temp].given && !text_same(at[ARG_temp].word, "0"))
-    return complain(p, BAD_USAGE, "--temp %s: the likeliest token is always taken, and 0 is what says so", at[ARG_temp].word);
-  Speak how = {.ids = at[ARG_ids].word, .prompt = at[ARG_prompt].word, .n = argument_number(&p->args, ARG_tokens, -1),
-               .chunk = argument_number(&p->args, ARG_chunk, 256), .context = argument_number(&p->args, ARG_context, 0)};
-  if (speak(&how, p->model, &p->session, p->out, &why)) return DONE;
-  return complain(p, p->session.no_memory ? NO_RESOURCE : BAD_INPUT, "%s", why.text);
+  bool arrays = at[ARG_in].given || at[ARG_random].given;
+  if (p->args.kind == PROGRAM_LANGUAGE && !arrays) return language_run(p);
+  if (p->args.kind == PROGRAM_ENCODER && !arrays) return encode_run(p);
+  if (!session_open(&p->session, p->data, p->weights.bytes, argument_number(&p->args, ARG_threads, os_processors()))) return session_failed(p);
+  return run_on_arrays(p);
 }
 
-static int run_model(Program *p) {
-  bool arrays = p->args.at[ARG_in].given || p->args.at[ARG_random].given;
-  if (!session_open(&p->session, p->data, p->weights.bytes, argument_number(&p->args, ARG_threads, os_processors()))) return session_failed(p);
-  return p->args.kind == PROGRAM_LANGUAGE && !arrays ? go_on(p) : run_on_arrays(p);
+static int kind_of(const lrt_model *m) {
+  if (generator_can(m, &m->level[0])) return PROGRAM_LANGUAGE;
+  return encode_can(m, &m->level[0]) ? PROGRAM_ENCODER : PROGRAM_ARRAYS;
 }
 
 static int read_arguments(Program *p, int argc, char **argv) {
   lrt_error why;
-  int kind = speak_can(p->model, &p->model->level[0]) ? PROGRAM_LANGUAGE : PROGRAM_ARRAYS;
-  if (arguments_read(&p->args, kind, argc, argv, &why)) return DONE;
+  if (arguments_read(&p->args, kind_of(p->model), argc, argv, &why)) return DONE;
   return why.text[0] ? complain(p, BAD_USAGE, "%s", why.text) : complain(p, NO_RESOURCE, "no memory");
 }
 

@@ -31,37 +31,6 @@ const char *text_number(const char *s, int64_t *out) {
   return s;
 }
 
-/* Digits, of which the first 18 count; `places` grows by the zeros that are left out, or falls by what stood behind the dot. */
-static const char *digits(const char *s, bool fraction, uint64_t *n, int64_t *places) {
-  for (; *s >= '0' && *s <= '9'; s++) {
-    bool room = *n < 100000000000000000u;
-    if (room) *n = *n * 10 + (uint64_t)(*s - '0');
-    *places += (room ? 0 : 1) - fraction;
-  }
-  return s;
-}
-
-const char *text_real(const char *s, double *out) {
-  bool negative = *s == '-', below;
-  uint64_t n = 0;
-  int64_t places = 0, exponent = 0;
-  const char *start = s + negative, *end = digits(start, false, &n, &places);
-  bool any = end > start;
-  if (*end == '.') start = end + 1, end = digits(start, true, &n, &places), any |= end > start;
-  if (!any) return NULL;
-  if (*end == 'e' || *end == 'E') {
-    below = end[1] == '-';
-    end = text_number(end + 1 + (below || end[1] == '+'), &exponent);
-    if (!end || exponent > 400) return NULL;
-    places += below ? -exponent : exponent;
-  }
-  double v = (double)n, power = 1;
-  for (int64_t i = places < 0 ? -places : places; i > 0 && power < 1e300; i--) power *= 10;
-  v = places < 0 ? v / power : v * power;
-  *out = negative ? -v : v;
-  return end;
-}
-
 /* ---- formatting ---- */
 
 typedef struct Output {

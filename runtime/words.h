@@ -20,9 +20,6 @@ size_t text_format_list(char *out, size_t size, const char *fmt, va_list ap);
 /* The decimal number at s, and what follows it; NULL where there is none that fits. */
 const char *text_number(const char *s, int64_t *out);
 
-/* The same of a number with a fraction and an exponent: 0.7, 1e-3. Of up to 15 digits, it is the nearest double. */
-const char *text_real(const char *s, double *out);
-
 /* To a stream, at once. */
 void text_say(int stream, const char *fmt, ...);
 

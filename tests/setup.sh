@@ -4,7 +4,7 @@
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config llvm-19-dev libprotobuf-c-dev protobuf-c-compiler \
 libjansson-dev libicu-dev libstdc++-12-dev spirv-tools spirv-headers libvulkan-dev clang-19 lld-19"
-test_packages="mesa-vulkan-drivers qemu-user nodejs"
+test_packages="mesa-vulkan-drivers qemu-user nodejs tmux"
 fuzz_packages="libclang-rt-19-dev"
 
 say() { printf '\n== %s\n' "$*"; }

@@ -1,0 +1,21 @@
+/* chat.h -- what was said in a conversation, and the text that a model reads of it. */
+#ifndef LRT_CHAT_H
+#define LRT_CHAT_H
+
+#include "runtime/language.h"
+
+typedef struct Chat {
+  bool has_template;
+  bool begun;
+  char *text; /* messages, one behind another, each with its role before it */
+  size_t n, room;
+} Chat;
+
+int chat_open(Chat *c, Language *l);
+/* Somebody says something: the generator's text goes on with it, up to where the model is to reply. NULL; or why not, and all is as it was. */
+const char *chat_said(Chat *c, Language *l, const char *at, size_t n);
+/* The generator's text from `begin` on was the reply; false: no memory. */
+bool chat_replied(Chat *c, Language *l, int64_t begin);
+void chat_clear(Chat *c);
+
+#endif
