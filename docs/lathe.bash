@@ -2,7 +2,7 @@
 _lathe() {
   local word=${COMP_WORDS[COMP_CWORD]} options=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W 'ir inspect eval verify build tokenize targets help docs --version' -- "$word"))
+    COMPREPLY=($(compgen -W 'ir inspect eval verify build tokenize template targets help docs --version' -- "$word"))
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -12,6 +12,7 @@ _lathe() {
     verify) options='--each --cpu --numerics --kv --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
     build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --kv --quiet --dump-dir --time --dim --func --help ' ;;
     tokenize) options='--file --decode --no-special --help ' ;;
+    template) options='--messages --tools --no-generation-prompt --help ' ;;
     targets) options='--help ' ;;
     help) options='--help ' ;;
     docs) options='--help ' ;;

@@ -37,5 +37,6 @@ int command_help(Driver *d);
 int command_docs(Driver *d);
 int command_targets(Driver *d);
 int command_tokenize(Driver *d);
+int command_template(Driver *d);
 
 #endif

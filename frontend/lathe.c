@@ -19,6 +19,7 @@ static const CommandRow rows[] = {
     [COMMAND_docs] = {command_docs, 1, 1}, [COMMAND_build] = {command_build, 1, 1},
     [COMMAND_verify] = {command_verify, 1, 1},
     [COMMAND_targets] = {command_targets, 0, 0}, [COMMAND_tokenize] = {command_tokenize, 1, 1},
+    [COMMAND_template] = {command_template, 1, 1},
 };
 
 static int run_command(Driver *d) {

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "frontend/lm.h"
+#include "frontend/templates.h"
 #include "frontend/tokenizers.h"
 
 /* ---- constants ---- */
@@ -26,6 +27,30 @@ bool lm_add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model) {
   if (config->gguf ? !tokenizer_from_settings(c, &tables) : !tokenizer_load(m->arena, m->diag, c->path, &tables)) return false;
   add_bytes(c, model, "tokenizer", DT_u8, tables.n, tables.at);
   return true;
+}
+
+/* ---- the chat template ---- */
+
+/* What cannot be read costs the program its chat, and nothing else. */
+static void add_template(Checkpoint *c, Model *model, const char *name, const TemplateSource *s) {
+  Module *m = c->module;
+  TemplateWords words = {0};
+  DiagMark mark = diag_mark(m->diag);
+  if (!s->text) return;
+  if (template_compile(m->arena, m->diag, s->file, s->text, s->n, &words)) {
+    add_bytes(c, model, name, DT_i32, words.n, words.at);
+    return;
+  }
+  diag_hint(m->diag, "the program has no chat");
+  diag_forgive(m->diag, mark);
+}
+
+static void add_templates(Checkpoint *c, const LmConfig *config, Model *model) {
+  Templates t = {0};
+  if (!templates_of(c, config->gguf, &t)) return;
+  add_template(c, model, "chat_template", &t.chat);
+  add_template(c, model, "tool_template", &t.tools);
+  if (t.chat.text) add_bytes(c, model, "template_variables", DT_u8, (int64_t)strlen(t.variables), t.variables);
 }
 
 /* ---- tokens that mean something ---- */
@@ -58,6 +83,7 @@ static void add_back(Checkpoint *c, const LmConfig *config, Model *model) {
 
 bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t words) {
   bool good = lm_add_tokenizer(c, config, model);
+  add_templates(c, config, model);
   add_number(c, model, "context", config->rows);
   add_number(c, model, "sequences", config->sequences);
   add_back(c, config, model);

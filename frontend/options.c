@@ -21,6 +21,7 @@ enum {
   DOCS = 1 << COMMAND_docs,
   TARGETS = 1 << COMMAND_targets,
   TOKENIZE = 1 << COMMAND_tokenize,
+  TEMPLATE = 1 << COMMAND_template,
   MANY = OPTION_MANY
 };
 

@@ -86,6 +86,11 @@ void diag_rewind(Diag *d, DiagMark mark) {
   d->dropped = mark.dropped;
 }
 
+void diag_forgive(Diag *d, DiagMark mark) {
+  for (int i = mark.kept; i < d->kept.n; i++) d->kept.at[i].warning = true;
+  d->errors = mark.errors;
+}
+
 int diag_errors(const Diag *d) { return d->errors; }
 
 const char *diag_first(const Diag *d) {

@@ -37,6 +37,8 @@ typedef struct DiagMark {
 } DiagMark;
 DiagMark diag_mark(const Diag *d);
 void diag_rewind(Diag *d, DiagMark mark);
+/* Errors since the mark become warnings. */
+void diag_forgive(Diag *d, DiagMark mark);
 
 int diag_errors(const Diag *d);
 

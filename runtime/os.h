@@ -29,7 +29,6 @@ bool os_interrupted(int64_t interrupts); /* since it was asked */
 /* What is there, or what comes first; 0: its end; OS_INTERRUPTED: Ctrl-C came; else minus what went wrong. */
 int64_t os_read_some(int64_t file, int64_t interrupts, void *to, size_t n);
 enum { OS_INTERRUPTED = INT32_MIN };
-int64_t os_date(void); /* seconds since 1970 */
 
 /* Zeroed pages, large ones where they are to be had; NULL: there are none. */
 void *os_memory(size_t n);
@@ -57,6 +56,7 @@ void os_wake(uint32_t *at);                 /* all who wait */
 int64_t os_processors(void);                /* those that this process may use */
 void os_features(uint64_t word[2]);         /* lrt_cpu's: of a C library; a program is told them at its start */
 int64_t os_now(void);                       /* nanoseconds */
+int64_t os_date(void);                      /* microseconds since 1970, UTC */
 
 /* What was written before os_hand_over(at) is read behind os_take_over(at). Atomics see to that; these tell tools that watch
  * a process and know nothing of atomics in code that was not compiled for them. */

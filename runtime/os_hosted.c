@@ -149,3 +149,9 @@ int64_t os_now(void) {
   syscall(SYS_clock_gettime, 1, t);
   return (int64_t)t[0] * 1000000000 + t[1];
 }
+
+int64_t os_date(void) {
+  long t[2] = {0};
+  syscall(SYS_clock_gettime, 0, t);
+  return (int64_t)t[0] * 1000000 + t[1] / 1000;
+}

@@ -202,7 +202,7 @@ int64_t os_now(void) {
 int64_t os_date(void) {
   long t[2] = {0};
   call(SYS_clock_gettime, 0, ADDRESS(t), 0, 0, 0, 0);
-  return t[0];
+  return (int64_t)t[0] * 1000000 + t[1] / 1000;
 }
 
 /* ---- processors ---- */

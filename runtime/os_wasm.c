@@ -220,9 +220,10 @@ int64_t os_now(void) {
 }
 
 int64_t os_date(void) {
+  enum { REALTIME = 0 };
   uint64_t time = 0;
-  wasi_clock_time_get(0, 1000000000, &time);
-  return (int64_t)(time / 1000000000);
+  wasi_clock_time_get(REALTIME, 1, &time);
+  return (int64_t)(time / 1000);
 }
 
 /* ---- the beginning ---- */

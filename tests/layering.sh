@@ -7,7 +7,7 @@ declare -A may=(
   [ir]="ir"
   [passes]="passes ir"
   [codegen]="codegen ir runtime/abi.h"
-  [frontend]="frontend passes codegen ir runtime/arguments.def runtime/tokenizer"
+  [frontend]="frontend passes codegen ir runtime/arguments.def runtime/tokenizer runtime/template runtime/template_filters.def runtime/template_tests.def runtime/json runtime/room runtime/utf8 runtime/decimal runtime/characters"
   [runtime]="runtime"
 )
 bad=0
