@@ -199,11 +199,62 @@ static void print_functions(const Header *h, FILE *out) {
     "/* So many threads, the caller of $_run among them; 0: as many as the process may use. */\n"
     "$_session *$_session_open($_model *model, int threads, $_error *error);\n"
     "void $_session_close($_session *session);\n\n"
-    "bool $_run($_session *session, const $_inputs *in, $_outputs *out, $_error *error);\n\n"
-    "#ifdef __cplusplus\n"
-    "}\n"
-    "#endif\n"
-    "#endif\n", out);
+    "bool $_run($_session *session, const $_inputs *in, $_outputs *out, $_error *error);\n\n", out);
+}
+
+static void print_text_functions(const Header *h, FILE *out) {
+  print_named(h,
+    "/* ---- texts ----\n"
+    " *\n"
+    " * A session holds a text: tokens, and what the caches know of them. Tokens are fed to it, and others are made:\n"
+    " *\n"
+    " *   int32_t prompt[64];\n"
+    " *   int64_t n = $_tokenize(model, \"Once\", 4, true, prompt, 64, &error);\n"
+    " *   $_feed(session, prompt, n, &error);\n"
+    " *   for (int32_t token; (token = $_next(session, NULL, &error)) >= 0 && !$_ends(model, token);)\n"
+    " *     fwrite(piece, 1, $_piece(session, token, piece, sizeof piece), stdout);\n"
+    " *\n"
+    " * $_run knows nothing of the text: use a session for the one or the other. */\n\n"
+    "/* The tokens of a text of so many bytes, `room` of them at most; whole: with those that the model wants before and behind.\n"
+    " * Returns how many there are, or -1. */\n"
+    "int64_t $_tokenize(const $_model *model, const char *text, size_t size, bool whole, int32_t *token, int64_t room, $_error *error);\n"
+    "/* Their text, `room` bytes of it at most, without a 0 behind. Returns how many there are, or -1. */\n"
+    "int64_t $_detokenize(const $_model *model, const int32_t *token, int64_t n, char *text, size_t room, $_error *error);\n"
+    "/* Is it a token that ends a text? */\n"
+    "bool $_ends(const $_model *model, int32_t token);\n\n"
+    "/* Puts tokens behind the text. */\n"
+    "bool $_feed($_session *session, const int32_t *token, int64_t n, $_error *error);\n"
+    "/* Scores of what may come next, one a token that the model knows: the session's memory, until its next call. NULL: it failed. */\n"
+    "const float *$_logits($_session *session, int64_t *words, $_error *error);\n\n"
+    "/* How the next token is chosen. What is 0 has no effect; where all is, the likeliest is taken. In this order: */\n"
+    "typedef struct $_sampling {\n"
+    "  double temperature; /* last: logits are divided by it */\n"
+    "  double top_p;       /* third: the fewest that are so likely together */\n"
+    "  double min_p;       /* fourth: those that are at least so likely, against the likeliest */\n"
+    "  double repeat;      /* first: by how much recent tokens become less likely */\n"
+    "  int64_t top_k;      /* second: so many of the likeliest */\n"
+    "  uint64_t seed;      /* counts in the session's first draw */\n"
+    "} $_sampling;\n"
+    "/* Chooses the next token and puts it behind the text. Returns it, or -1. */\n"
+    "int32_t $_next($_session *session, const $_sampling *how, $_error *error);\n"
+    "/* What a token that was made adds to the text, whole characters alone. Returns the bytes, `room` at most. */\n"
+    "size_t $_piece($_session *session, int32_t token, char *text, size_t room);\n\n"
+    "int64_t $_length(const $_session *session);\n"
+    "/* Back to the first tokens of the text. */\n"
+    "bool $_truncate($_session *session, int64_t length, $_error *error);\n"
+    "/* The same text in another session of the model. */\n"
+    "bool $_copy($_session *to, $_session *from, $_error *error);\n"
+    "/* The text and its caches as bytes, which a session of the same build takes back. Returns how many there are, or 0; nothing is\n"
+    " * whole where there is less room. */\n"
+    "size_t $_save($_session *session, void *state, size_t room, $_error *error);\n"
+    "bool $_load($_session *session, const void *state, size_t size, $_error *error);\n\n", out);
+}
+
+static void print_end(FILE *out) {
+  fputs("#ifdef __cplusplus\n"
+        "}\n"
+        "#endif\n"
+        "#endif\n", out);
 }
 
 void header_print(const Header *h, Arena *a, FILE *out) {
@@ -211,4 +262,6 @@ void header_print(const Header *h, Arena *a, FILE *out) {
   print_inputs(h, a, out);
   print_outputs(h, a, out);
   print_functions(h, out);
+  if (program_speaks(h->info)) print_text_functions(h, out);
+  print_end(out);
 }

@@ -31,17 +31,20 @@ static void make_local(LLVMValueRef v) {
   LLVMSetLinkage(v, LLVMInternalLinkage);
 }
 
+/* Those of language models stand behind those of all. */
 static const char *const verbs[] = {
 #define VERB(verb) #verb,
-  LRT_API(VERB)
+  LRT_API(VERB) LRT_API_TEXT(VERB)
 #undef VERB
 };
-enum { VERBS = sizeof verbs / sizeof *verbs };
+#define ONE(verb) +1
+enum { VERBS_OF_ALL = LRT_API(ONE), VERBS = sizeof verbs / sizeof *verbs };
+#undef ONE
 
-const char *const *hosted_exports(Arena *a, const char *name, int *n) {
+const char *const *hosted_exports(Arena *a, const char *name, bool speaks, int *n) {
   const char **exported = ARENA_ARRAY(a, const char *, VERBS);
-  for (int i = 0; i < VERBS; i++) exported[i] = arena_printf(a, "%s_%s", name, verbs[i]);
-  *n = VERBS;
+  *n = speaks ? VERBS : VERBS_OF_ALL;
+  for (int i = 0; i < *n; i++) exported[i] = arena_printf(a, "%s_%s", name, verbs[i]);
   return exported;
 }
 
@@ -56,10 +59,10 @@ static void let_out(LlvmModule *m, const char *verb, const char *exported) {
   LLVMSetLinkage(f, LLVMExternalLinkage);
 }
 
-void hosted_add(LlvmModule *m, const char *name) {
+void hosted_add(LlvmModule *m, const char *name, bool speaks) {
   Arena *a = arena_new();
   int n;
-  const char *const *exported = hosted_exports(a, name, &n);
+  const char *const *exported = hosted_exports(a, name, speaks, &n);
   add_bitcode(m);
   for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f; f = LLVMGetNextFunction(f)) make_local(f);
   for (LLVMValueRef g = LLVMGetFirstGlobal(m->module); g; g = LLVMGetNextGlobal(g)) make_local(g);

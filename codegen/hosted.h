@@ -6,10 +6,10 @@
 
 /* Adds the runtime for libraries (runtime/library.c and what it calls) to a module that has the program; its functions are
  * exported as `<name>_open` and so on, and all else becomes the module's own. */
-void hosted_add(LlvmModule *m, const char *name);
+void hosted_add(LlvmModule *m, const char *name, bool speaks);
 
-/* The names of what is exported. */
-const char *const *hosted_exports(Arena *a, const char *name, int *n);
+/* The names of what is exported; speaks: of a language model. */
+const char *const *hosted_exports(Arena *a, const char *name, bool speaks, int *n);
 
 /* The runtime as bitcode for the target's system, or NULL: it is none whose C library is known. */
 const void *hosted_bitcode(const Target *t, size_t *size);

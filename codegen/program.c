@@ -515,6 +515,26 @@ static LLVMValueRef all_facts(Writer *w, int *n, Diag *d) {
   return facts;
 }
 
+static bool has_fact(const Model *m, const char *name) {
+  for (int i = 0; i < m->facts.n; i++)
+    if (strcmp(m->facts.at[i].name, name) == 0) return true;
+  return false;
+}
+
+/* As generator_can() of runtime/generate.c asks. */
+bool program_speaks(const ProgramInfo *p) {
+  static const char *const inputs[] = {"ids", "positions", "sequences", "outputs"};
+  const Func *f = p->level[0];
+  const Module *m = f->module;
+  bool speaks = false;
+  for (int i = 0; i < m->models.n; i++)
+    for (int k = 0; k < m->models.at[i]->funcs.n; k++)
+      speaks |= m->models.at[i]->funcs.at[k] == f && has_fact(m->models.at[i], "context");
+  for (int i = 0; i < (int)(sizeof inputs / sizeof *inputs); i++)
+    speaks = speaks && i < f->body->n_args && strcmp(program_input_name(f, i), inputs[i]) == 0;
+  return speaks;
+}
+
 /* In the order of lrt_model. */
 static bool write_model(Writer *w, LLVMValueRef *level, Diag *d) {
   const ProgramInfo *info = w->info;

@@ -32,6 +32,9 @@ static inline bool program_holds_weights(const ProgramInfo *p) { return p->weigh
 const char *program_input_name(const Func *f, int i);
 const char *program_output_name(const Func *f, int i);
 
+/* Is it a language model's: tokens in rows, logits, and a context? Programs and libraries then go on with texts. */
+bool program_speaks(const ProgramInfo *p);
+
 /* Adds the function's levels to the module that has their kernels, as `lrt_model_data`, and fills in the weights that they
  * count on. What no program can run is refused, all of it, by name; then false. */
 bool program_emit(LlvmModule *m, ProgramInfo *p, Diag *d);

@@ -333,10 +333,10 @@ static bool write_exe(Build *b, CodeParts *code, const ProgramInfo *info) {
 
 /* ---- libraries ---- */
 
-static void write_archive(Build *b, const char *name, const LinkObject *o) {
+static void write_archive(Build *b, const char *name, const ProgramInfo *info, const LinkObject *o) {
   Arena *a = b->driver->arena;
   int n;
-  const char *const *exported = hosted_exports(a, name, &n);
+  const char *const *exported = hosted_exports(a, name, program_speaks(info), &n);
   size_t size;
   const char *bytes = archive_bytes(a, arena_printf(a, "%s.o", b->base), o->bytes, o->size, n, exported, &size);
   out_write_file(note_file(b, beside(b, "lib", b->base, ".a")), bytes, size);
@@ -351,13 +351,13 @@ static void write_header(Build *b, const char *name, const ProgramInfo *info) {
 
 static bool write_library(Build *b, CodeParts *code, const ProgramInfo *info) {
   const char *name = header_name(b->driver->arena, b->base);
-  hosted_add(code->part[0], name);
+  hosted_add(code->part[0], name, program_speaks(info));
   LinkJob j = link_job(b, info, beside(b, "lib", b->base, ".so"));
   take_objects(b, code, &j);
   if (b->emit == EMIT_obj) out_write_file(note_file(b, beside(b, "", b->base, ".o")), j.object->bytes, j.object->size);
   else if (b->level[0]->system->shared && !link_shared(&j)) return false;
   else if (b->level[0]->system->shared) note_file(b, j.out);
-  if (b->emit == EMIT_lib) write_archive(b, name, j.object);
+  if (b->emit == EMIT_lib) write_archive(b, name, info, j.object);
   write_header(b, name, info);
   return true;
 }

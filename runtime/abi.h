@@ -72,6 +72,7 @@ typedef struct lrt_part {
   int64_t block_rows, block_bytes; /* a block is so many rows of one head, in any order */
 } lrt_part;
 
+
 /* A part of the arena: so many bytes, in use from one phase to another. Blocks stand by segments; a segment's are placed
  * when their sizes are known. */
 typedef struct lrt_block {
@@ -163,6 +164,9 @@ typedef struct lrt_model {
 
 /* What a library exports: lrt_api_NAME (runtime/library.h) as `<model>_NAME`. */
 #define LRT_API(F) F(open) F(open_bytes) F(check) F(close) F(session_open) F(session_close) F(run)
+/* And what it exports besides where the model is a language model. */
+#define LRT_API_TEXT(F) \
+  F(tokenize) F(detokenize) F(ends) F(feed) F(logits) F(next) F(piece) F(length) F(truncate) F(copy) F(save) F(load)
 
 /* ---- weights ---- */
 

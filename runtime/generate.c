@@ -3,6 +3,7 @@
 
 #include "runtime/facts.h"
 #include "runtime/os.h"
+#include "runtime/size.h"
 #include "runtime/words.h"
 
 enum { CHUNK = 256 };
@@ -28,6 +29,11 @@ bool generator_can(const lrt_model *m, const lrt_program *p) {
     if (input_of(p, inputs[i]) < 0) return false;
   return p->n_inputs == GENERATOR_INPUTS && p->n_outputs == 1 && p->output[0].rank == 2 && p->output[0].dtype == LRT_f32 &&
          fact_number(m, "context", 0) > 0;
+}
+
+int64_t generator_words(const lrt_program *p) {
+  int64_t n;
+  return size_value(p->words, p->output[0].dim[1], NULL, &n) ? n : 0;
 }
 
 /* ---- opening ---- */

@@ -41,4 +41,16 @@ bool generator_each(Generator *g, int64_t count, const float **logits);
 /* Back to the first n tokens. */
 bool generator_rewind(Generator *g, int64_t n);
 
+/* How many tokens the model knows. */
+int64_t generator_words(const lrt_program *p);
+
+/* ---- text_state.c ---- */
+
+/* False where `write` is. */
+bool generator_save(Generator *g, const lrt_model *m, const lrt_weights *w, lrt_move *write, void *context);
+/* Where that fails, the text is empty. */
+bool generator_load(Generator *g, const lrt_model *m, const lrt_weights *w, int64_t words, lrt_move *read, void *context);
+/* The same text in another session of the program, or another sequence. */
+bool generator_copy(Generator *to, const Generator *from);
+
 #endif

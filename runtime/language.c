@@ -94,11 +94,6 @@ static Sampling sampling(const Arguments *a) {
                     .seed = (uint64_t)argument_number(a, ARG_seed, os_now() & 0xffffffff)};
 }
 
-static int64_t count_words(const lrt_program *p) {
-  int64_t n;
-  return size_value(p->words, p->output[0].dim[1], NULL, &n) ? n : 0;
-}
-
 static int open_all(Language *l) {
   Program *p = l->program;
   Sampling how = sampling(&p->args);
@@ -107,7 +102,7 @@ static int open_all(Language *l) {
   if (!session_open(&p->session, p->data, p->weights.bytes, argument_number(&p->args, ARG_threads, os_processors()))) return session_failed(p);
   if (!generator_open(&l->generator, p->model, &p->session, argument_number(&p->args, ARG_context, 0), argument_number(&p->args, ARG_chunk, 0)))
     return generator_failed(l);
-  return sampler_open(&l->sampler, &how, count_words(p->data)) ? DONE : complain(p, NO_RESOURCE, "no memory");
+  return sampler_open(&l->sampler, &how, generator_words(p->data)) ? DONE : complain(p, NO_RESOURCE, "no memory");
 }
 
 int language_run(Program *p) {

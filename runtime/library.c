@@ -72,6 +72,7 @@ lrt_library_session *lrt_api_session_open(lrt_library *l, int threads, lrt_error
   lrt_library_session *s = os_memory(bytes);
   if (!s) return fail(error, "no memory"), NULL;
   s->bytes = bytes;
+  s->library = l;
   s->given = (int64_t *)(s + 1);
   if (session_open(&s->session, l->program, l->weights.bytes, threads > 0 ? threads : os_processors())) return s;
   fail(error, "%s", s->session.error);
@@ -81,6 +82,7 @@ lrt_library_session *lrt_api_session_open(lrt_library *l, int threads, lrt_error
 
 void lrt_api_session_close(lrt_library_session *s) {
   if (!s) return;
+  library_text_close(s->text);
   session_close(&s->session);
   os_release(s, s->bytes);
 }

@@ -61,14 +61,14 @@ void session_memory(const lrt_session *s, int64_t *arena, int64_t *least);
 
 int64_t session_sequences(const lrt_session *s);                             /* that all states have */
 bool session_truncate(lrt_session *s, int64_t sequence, int64_t length);     /* to its first rows; 0: none */
-bool session_copy(lrt_session *s, int64_t from, int64_t to);
+bool session_copy(lrt_session *from, int64_t i, lrt_session *to, int64_t k); /* sequence i as k; both are sessions of one program */
 
 /* Moves `n` bytes from or to `at`; false: it failed. */
 typedef bool lrt_move(void *context, void *at, size_t n);
 
 /* What the states hold of a sequence, piece by piece, given to `write`, or read back with `read` in a session of the same program. */
 bool session_save(lrt_session *s, int64_t sequence, lrt_move *write, void *context);
-bool session_load(lrt_session *s, int64_t sequence, lrt_move *read, void *context);
+bool session_load(lrt_session *s, int64_t sequence, int64_t most, lrt_move *read, void *context);
 /* Differs where such pieces would not fit. */
 uint64_t session_state_hash(const lrt_session *s);
 

@@ -49,14 +49,15 @@ static bool find_rows(lrt_session *s, int64_t part, int64_t sequence, int64_t le
   return true;
 }
 
-bool session_copy(lrt_session *s, int64_t from, int64_t to) {
-  if (!has_sequence(s, from) || !has_sequence(s, to)) return false;
-  for (int64_t i = 0; i < s->program->n_parts && from != to; i++) {
-    int64_t *length = lengths_of(s, i);
+bool session_copy(lrt_session *from, int64_t i, lrt_session *to, int64_t k) {
+  if (!has_sequence(from, i) || !has_sequence(to, k)) return false;
+  if (from == to && i == k) return true;
+  for (int64_t part = 0; part < to->program->n_parts; part++) {
+    int64_t length = lengths_of(from, part)[i];
     Rows a, b;
-    if (!find_rows(s, i, from, length[from], &a) || !find_rows(s, i, to, length[from], &b)) return false;
-    if (s->program->part[i].lengths) length[to] = length[from];
-    for (int64_t h = 0; h < a.heads && !s->program->part[i].lengths; h++)
+    if (!find_rows(from, part, i, length, &a) || !find_rows(to, part, k, length, &b)) return false;
+    if (to->program->part[part].lengths) lengths_of(to, part)[k] = length;
+    for (int64_t h = 0; h < a.heads && !to->program->part[part].lengths; h++)
       __builtin_memcpy(b.at + h * b.stride, a.at + h * a.stride, (size_t)a.bytes);
   }
   return true;
@@ -84,22 +85,22 @@ bool session_save(lrt_session *s, int64_t sequence, lrt_move *write, void *conte
 }
 
 /* A sequence that is only partly there is empty. */
-static bool load(lrt_session *s, int64_t sequence, lrt_move *read, void *context) {
+static bool load(lrt_session *s, int64_t sequence, int64_t most, lrt_move *read, void *context) {
   for (int64_t i = 0; i < s->program->n_parts; i++) {
     const lrt_part *p = &s->program->part[i];
     int64_t *length = &lengths_of(s, i)[sequence];
     if (i == 0 || p->state != p[-1].state) {
       if (!read(context, length, sizeof *length)) return session_fail(s, "the states cannot be moved");
-      if (*length < 0) return session_fail(s, "a state has %d rows", *length);
+      if (*length < 0 || *length > most) return session_fail(s, "a state has %d rows, and the text %d", *length, most);
     }
     if (!p->lengths && !move_part(s, i, sequence, read, context)) return false;
   }
   return true;
 }
 
-bool session_load(lrt_session *s, int64_t sequence, lrt_move *read, void *context) {
+bool session_load(lrt_session *s, int64_t sequence, int64_t most, lrt_move *read, void *context) {
   if (!has_sequence(s, sequence)) return false;
-  if (load(s, sequence, read, context)) return true;
+  if (load(s, sequence, most, read, context)) return true;
   for (int64_t i = 0; i < s->program->n_parts; i++) lengths_of(s, i)[sequence] = 0;
   return false;
 }

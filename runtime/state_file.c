@@ -1,14 +1,6 @@
-/* state_file.c -- a text and what the caches hold of it, in a file: written whole or not at all, and read by the same program alone. */
+/* state_file.c -- a text and what the caches hold of it, in a file that is written whole or not at all. */
 #include "runtime/language.h"
 #include "runtime/os.h"
-
-#define MAGIC "lathe s1"
-
-typedef struct Head {
-  char magic[8];
-  uint64_t program; /* the hash of what must be the same */
-  int64_t n, fed, most;
-} Head;
 
 /* A file of whole words, whose hash follows. */
 typedef struct Stream {
@@ -67,30 +59,11 @@ static bool ends_well(Stream *s) {
   return was == is && os_read(s->file, &was, 1) == 0;
 }
 
-/* ---- what must be the same ---- */
-
-static void hash_text(lrt_hash *h, const char *s) {
-  for (; *s; s++) lrt_hash_words(h, &(uint64_t){(uint8_t)*s}, 1);
-}
-
-static uint64_t program_hash(const Language *l) {
-  const Program *p = l->program;
-  lrt_hash h = {0};
-  hash_text(&h, p->model->name);
-  hash_text(&h, p->model->made_by);
-  uint64_t word[] = {(uint64_t)p->model->weights_size, p->weights.bytes ? weights_mark(&p->weights, p->model)->hash : 0, session_state_hash(&p->session)};
-  lrt_hash_words(&h, word, 3);
-  return lrt_hash_end(&h);
-}
-
 /* ---- saving ---- */
 
 static bool write_all(Language *l, Stream *s) {
-  Generator *g = &l->generator;
-  Head head = {.program = program_hash(l), .n = g->n, .fed = g->fed, .most = g->most};
-  __builtin_memcpy(head.magic, MAGIC, sizeof head.magic);
-  if (!move(s, &head, sizeof head) || !move(s, g->token, (size_t)g->n * sizeof *g->token)) return false;
-  if (!session_save(g->session, g->sequence, move, s) || !write_out(s)) return false;
+  const Program *p = l->program;
+  if (!generator_save(&l->generator, p->model, &p->weights, move, s) || !write_out(s)) return false;
   uint64_t hash = lrt_hash_end(&s->hash);
   return os_write(s->file, &hash, sizeof hash);
 }
@@ -109,29 +82,11 @@ int state_save(Language *l, const char *path) {
 
 /* ---- loading ---- */
 
-static int check_head(const Language *l, const Head *head, const char *path) {
-  const Program *p = l->program;
-  if (!text_same_n(head->magic, MAGIC, sizeof head->magic)) return complain(p, BAD_INPUT, "%s: it is no saved state", path);
-  if (head->program != program_hash(l)) return complain(p, BAD_INPUT, "%s: another program saved it: its hash is %x, and this one's is %x", path, head->program, program_hash(l));
-  if (head->n < 0 || head->fed < 0 || head->fed > head->n || head->most < head->fed) return complain(p, BAD_INPUT, "%s: it is damaged", path);
-  if (head->n > l->generator.context)
-    return complain(p, BAD_INPUT, "%s: its text is %d tokens long, and the context holds %d", path, head->n, l->generator.context);
-  return DONE;
-}
-
 static int read_all(Language *l, Stream *s, const char *path) {
+  const Program *p = l->program;
   Generator *g = &l->generator;
-  Head head = {0};
-  if (!move(s, &head, sizeof head)) return complain(l->program, BAD_INPUT, "%s: it is no saved state", path);
-  int status = check_head(l, &head, path);
-  if (status != DONE) return status;
-  bool good = move(s, g->token, (size_t)head.n * sizeof *g->token) && session_load(g->session, g->sequence, move, s) && ends_well(s);
-  for (int64_t i = 0; i < head.n && good; i++) good = g->token[i] >= 0 && g->token[i] < l->sampler.words;
-  if (!good) return complain(l->program, BAD_INPUT, "%s: it is damaged, or not whole", path);
-  g->n = head.n;
-  g->fed = head.fed;
-  g->most = head.most;
-  return DONE;
+  if (!generator_load(g, p->model, &p->weights, l->sampler.words, move, s)) return complain(p, BAD_INPUT, "%s: %s", path, g->why.text);
+  return ends_well(s) ? DONE : complain(p, BAD_INPUT, "%s: it is damaged, or not whole", path);
 }
 
 int state_load(Language *l, const char *path) {

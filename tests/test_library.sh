@@ -50,6 +50,18 @@ cc -std=c17 -Wall -Wextra -I . "$root/tests/library/scarce.c" libdecoder.a -pthr
 "$lathe" build "$root/tests/library/kept.ir" --emit obj -o kept.o -q &&
   cc $strict -Wall -Wextra -I . "$root/tests/library/kept.c" kept.o -pthread -o kept && ./kept || fail "states"
 
+# a language model's texts: the same as its program's, however they are made
+corpus=${LATHE_CORPUS:-$root/../shared/corpus}
+if [ -f "$corpus/stories260k/stories260K.gguf" ]; then
+  "$lathe" build "$corpus/stories260k/stories260K.gguf" -o talker -q && "$lathe" build "$corpus/stories260k/stories260K.gguf" --emit lib -o talk -q
+  ./talker -p "Tom and his dog" -n 80 --temp 0 >expected || fail "the program of a language model"
+  cc $strict -Wall -Wextra -I . "$root/tests/library/talk.c" libtalk.a -pthread -o talk && ./talk talk.weights "Tom and his dog" expected || fail "texts"
+  echo '#include "talk.h"' >only.c
+  cc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only only.c || fail "talk.h is not C99"
+else
+  echo "skip: texts of a language model, for which there is no corpus"
+fi
+
 # the header is C99 and C++
 echo '#include "decoder.h"' >only.c
 cc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only only.c || fail "decoder.h is not C99"
