@@ -521,7 +521,7 @@ static bool has_fact(const Model *m, const char *name) {
   return false;
 }
 
-/* As generator_can() of runtime/generate.c asks. */
+/* As generator_can() of runtime/generator.c asks. */
 bool program_speaks(const ProgramInfo *p) {
   static const char *const inputs[] = {"ids", "positions", "sequences", "outputs"};
   const Func *f = p->level[0];

@@ -2,7 +2,7 @@
 #ifndef LRT_LANGUAGE_H
 #define LRT_LANGUAGE_H
 
-#include "runtime/generate.h"
+#include "runtime/generator.h"
 #include "runtime/running.h"
 #include "runtime/sampler.h"
 #include "runtime/stops.h"

@@ -1,6 +1,6 @@
 /* library_text.c -- a language model as C functions: each session holds a text, with what the caches know of it. */
 #include "runtime/facts.h"
-#include "runtime/generate.h"
+#include "runtime/generator.h"
 #include "runtime/library.h"
 #include "runtime/os.h"
 #include "runtime/sampler.h"

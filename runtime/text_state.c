@@ -1,5 +1,5 @@
 /* text_state.c -- a text and what the caches hold of it, as bytes that only a program of the same model and caches takes back. */
-#include "runtime/generate.h"
+#include "runtime/generator.h"
 #include "runtime/words.h"
 
 #define MAGIC "lathe s1"

@@ -30,9 +30,9 @@ for chunk in 1 3 5 64; do
 done
 # caches of several types: the program is made for each, and has a usual one
 "$lathe" build "$here/lm/llama" -o caches -q --kv f32,bf16,f32 --cpu x86-64-v3,x86-64-v2 2>/dev/null
-expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30
-expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --kv f32 --cpu x86-64-v2
-expect 0 "," ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --kv bf16
+expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --temp 0
+expect 0 "$whole" ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --temp 0 --kv f32 --cpu x86-64-v2
+expect 0 "," ./caches --ids 3,1,4,1,5,9,2,6 -n 30 --temp 0 --kv bf16
 expect 0 "caches:  f32 bf16" ./caches --info
 expect 0 "caches:  f32" ./model --info
 expect 2 "--kv f16: this program keeps no caches in that" ./caches --ids 3 --kv f16

@@ -1,5 +1,5 @@
-/* generate.c -- a text of a language model, token by token: what the caches hold of it, and logits of what comes next. */
-#include "runtime/generate.h"
+/* generator.c -- a text of a language model, token by token: what the caches hold of it, and logits of what comes next. */
+#include "runtime/generator.h"
 
 #include "runtime/facts.h"
 #include "runtime/os.h"

@@ -1,4 +1,4 @@
-/* generate.h -- a text of a language model, token by token: what the caches hold of it, and logits of what comes next. Nothing here knows of
+/* generator.h -- a text of a language model, token by token: what the caches hold of it, and logits of what comes next. Nothing here knows of
  * words, files or terminals. */
 #ifndef LRT_GENERATE_H
 #define LRT_GENERATE_H
