@@ -38,7 +38,7 @@ SHAPES = {
     "tales": dict(hidden_size=160, intermediate_size=352, num_hidden_layers=4, num_attention_heads=5, num_key_value_heads=1),
     "draft": dict(hidden_size=96, intermediate_size=256, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1),
 }
-STEPS = {"tales": 1600, "draft": 1600}
+STEPS = {"tales": 560, "draft": 640}
 BLOCK, BATCH = 192, 4096        # documents that are sorted by length together; tokens of a batch
 HELD_OUT = 10 ** 9              # seeds from here on are of the held-out text
 
