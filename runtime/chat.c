@@ -156,6 +156,7 @@ int language_chat(Language *l) {
   if (t.asks) text_say(2, "%s: Ctrl-C stops a reply, Ctrl-D ends, /clear forgets, a backslash at a line's end goes on in the next\n", l->program->model->name);
   status = talk(&t);
   os_release(t.line.at, t.line.room);
+  chat_close(&t.chat);
   if (status == DONE && at[ARG_save_state].given) status = state_save(l, at[ARG_save_state].word);
   return status;
 }

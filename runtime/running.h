@@ -15,6 +15,7 @@ typedef struct Program {
   const lrt_program *data;    /* of the level that runs; of the first where none can */
   const char *name;           /* as it was called */
   const lrt_cpu *processor;
+  int64_t zone;               /* seconds that clocks on walls are ahead */
   Arguments args;
   bool runs; /* the processor has what the level needs */
   lrt_weights weights;

@@ -3,6 +3,7 @@
 
 #include "runtime/language.h"
 #include "runtime/os.h"
+#include "runtime/template.h"
 
 /* What the compiler made. */
 extern const lrt_model lrt_model_data;
@@ -147,6 +148,8 @@ static int read_arguments(Program *p, int argc, char **argv) {
 static int run_program(Program *p, int argc, char **argv, const lrt_image *image) {
   if (p->model->version != LRT_VERSION) return complain(p, BAD_INPUT, "the program and its runtime are of different versions");
   int status = read_arguments(p, argc, argv);
+  const char *zone = variable(image, "TZ");
+  p->zone = zone ? template_zone(zone) : 0;
   if (status != DONE) return status;
   choose_level(p);
   status = find_weights(p, image);
