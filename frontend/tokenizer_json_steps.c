@@ -150,8 +150,8 @@ static bool cut_whitespace(Spec *s, const json_t *o, bool *l) {
 
 static bool cut_whitespace_split(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_cut(s, "\\s", REGEX_RUST, MATCHES_REMOVED, 0); }
 
-/* U+166D was punctuation until Unicode 12, and is to the library that Hugging Face's tokenizers ask. */
-static const char punctuation[] = "[\\p{P}!-/:-@\\[-`{-~\\x{166D}]";
+/* U+166D and U+111C9 are punctuation to Hugging Face's tokenizers, which know it by Unicode 8; they are so no more. */
+static const char punctuation[] = "[\\p{P}!-/:-@\\[-`{-~\\x{166D}\\x{111C9}]";
 
 static bool cut_punctuation(Spec *s, const json_t *o, bool *l) {
   uint32_t how;

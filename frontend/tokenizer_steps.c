@@ -180,10 +180,10 @@ void spec_strip_marks(Spec *s, const char *category) {
   spec_map(s, in_set, &marks, 0);
 }
 
-/* Hugging Face's tokenizers know BERT's accents by Unicode 8; since then three have become marks without a width, and one has
+/* Hugging Face's tokenizers know BERT's accents by Unicode 8; since then four have become marks without a width, and one has
  * got a width. */
 static int bert_accent(uint32_t c, const void *marks, uint32_t out[CODE_TEXT]) {
-  bool later = c == 0x1885 || c == 0x1886 || c == 0xa9bd;
+  bool later = c == 0x1885 || c == 0x1886 || c == 0xa9bd || c == 0x111c9;
   return later ? MAP_STAYS : c == 0x1734 ? 0 : in_set(c, marks, out);
 }
 
