@@ -35,7 +35,7 @@ static bool normal_nfd(Spec *s, const json_t *o, bool *l) { return (void)o, (voi
 static bool normal_nfkc(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_form(s, FORM_NFKC), true; }
 static bool normal_nfkd(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_form(s, FORM_NFKD), true; }
 static bool normal_lower(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_lower(s), true; }
-static bool normal_accents(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_strip_marks(s, "M"), true; }
+static bool normal_accents(Spec *s, const json_t *o, bool *l) { return (void)o, (void)l, spec_strip_accents(s), true; }
 
 static bool normal_strip(Spec *s, const json_t *o, bool *l) {
   (void)l;

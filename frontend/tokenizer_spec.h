@@ -80,7 +80,7 @@ void spec_map(Spec *s, SpecMap *map, const void *context, uint32_t flags);
 typedef enum SpecForm { FORM_NFC, FORM_NFD, FORM_NFKC, FORM_NFKD } SpecForm;
 void spec_form(Spec *s, SpecForm form);
 void spec_lower(Spec *s);
-void spec_strip_marks(Spec *s, const char *category);
+void spec_strip_accents(Spec *s);
 void spec_bert(Spec *s, bool clean, bool chinese, bool accents, bool lower);
 void spec_prepend(Spec *s, SpecText text);
 /* A charsmap as SentencePiece keeps it; false after a diag_error. */
