@@ -25,8 +25,8 @@ $lathe inspect $model | sed -n '1,/^nodes/p'
 say "a few lines of the program that it is: lathe ir $model --pipeline default"
 $lathe ir $model --pipeline default | sed -n '/^func/,$p' | grep -v ' = const ' | sed -n 1,16p
 
-say "compiled into one file: lathe build $model -o build/decoder"
-$lathe build $model -o build/decoder
+say "compiled into one file: lathe build $model --cache off -o build/decoder"
+$lathe build $model --cache off -o build/decoder
 ls -l build/decoder
 
 say "run: build/decoder --in input_ids=$ids"

@@ -225,6 +225,12 @@ static const char *note_file(Build *b, const char *path) {
 
 /* ---- building ---- */
 
+/* A decoder's graph gets its caches first: of what types they are is for the program to say. */
+static bool make_decoder(Build *b) {
+  PassOptions p = {.passes = "shapes,fold,simplify,shapes,fold,simplify,cse,kv_cache,dce", .decoder = b->driver->cache, .out = stdout, .err = stderr};
+  return b->driver->cache.mode == CACHE_off || (pass_run(b->module, &p) && driver_check_cache(b->driver));
+}
+
 static bool run_passes(Build *b) {
   const Options *o = &b->driver->options;
   say(b, "running passes");
@@ -440,6 +446,7 @@ int command_build(Driver *d) {
   b.module = driver_load(d, NULL);
   if (b.module && !driver_numerics(d, b.module)) return EXIT_USAGE;
   Func *f = b.module ? driver_func(d, b.module) : NULL;
+  if (f && !make_decoder(&b)) f = NULL;
   if (f && (b.n_caches = driver_caches(d, f, b.cache)) < 0) return EXIT_USAGE;
   bool good = f && run_passes(&b) && write_all(&b, f);
   if (good) say_done(&b);

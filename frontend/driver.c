@@ -2,23 +2,27 @@
 #include "frontend/driver.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "frontend/lm.h"
+#include "frontend/onnx_folder.h"
 #include "frontend/path.h"
 #include "ir/bind.h"
 #include "ir/fatal.h"
 #include "ir/text.h"
 #include "passes/caches.h"
-#include "passes/pass.h"
+
+/* How much of a context is kept where nobody says. */
+enum { USUAL_CONTEXT = 4096 };
 
 /* ---- reading a model ---- */
 
-/* A folder stands for the model.onnx in it. */
+/* A folder stands for the graph in it. */
 static const char *model_path(Driver *d, const char *path) {
-  char *inside = arena_printf(d->arena, "%s/model.onnx", path);
-  return access(inside, R_OK) == 0 ? inside : path;
+  const char *graph = onnx_in_folder(d->arena, d->diag, path);
+  return graph ? graph : path;
 }
 
 static Module *load_text(Driver *d, const char *path, int n, const Binding *binding) {
@@ -35,11 +39,31 @@ static Module *load_text(Driver *d, const char *path, int n, const Binding *bind
   return m;
 }
 
+static bool is_language_model(Driver *d, const char *path) {
+  return !path_ends_with(path, ".ir") && model_path(d, path) == path && lm_knows(d->arena, path);
+}
+
+/* What the files beside a graph say of it, where it is to become a decoder. */
+static bool add_facts(Driver *d, Module *m, const char *graph) {
+  int64_t context = onnx_folder_context(d->arena, d->diag, graph);
+  if (d->cache.context == 0 && context > 0) d->cache.context = context < USUAL_CONTEXT ? context : USUAL_CONTEXT;
+  else if (context > 0 && d->cache.context > context)
+    return diag_misuse(d->diag, "-d context=%" PRId64 ": the model was made for 1 to %" PRId64, d->cache.context, context);
+  DiagMark mark = diag_mark(d->diag);
+  int errors = diag_errors(d->diag);
+  if (onnx_add_folder_facts(m, graph) && diag_errors(d->diag) == errors) return true;
+  if (d->cache.mode == CACHE_on) return false;
+  diag_rewind(d->diag, mark);
+  diag_warn(d->diag, (Loc){.file = graph}, "the files beside it cannot be read, and say nothing of its words");
+  return true;
+}
+
 static Module *load(Driver *d, const char *path, int n, const Binding *binding, OnnxReport *report) {
   if (path_ends_with(path, ".ir")) return load_text(d, path, n, binding);
-  const char *onnx = model_path(d, path);
-  if (onnx == path && lm_knows(d->arena, path)) return lm_import(d->arena, d->diag, path, &(LmOptions){n, binding});
-  return onnx_import(d->arena, d->diag, onnx, &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
+  if (is_language_model(d, path)) return lm_import(d->arena, d->diag, path, &(LmOptions){n, binding});
+  const char *graph = model_path(d, path);
+  Module *m = onnx_import(d->arena, d->diag, graph, &(OnnxOptions){.n_dims = n, .dim = binding, .report = report});
+  return m && d->cache.mode != CACHE_off && !add_facts(d, m, graph) ? NULL : m;
 }
 
 double driver_now(void) {
@@ -58,12 +82,47 @@ static bool read_bindings(Driver *d, int n, Binding *binding) {
   return true;
 }
 
+/* A library's interface is what the graph says, unless something else is asked for. */
+static bool builds_program(const Driver *d) {
+  const char *emit = option_value(&d->options, "emit");
+  return d->options.command == COMMAND_build && !(emit && (strcmp(emit, "lib") == 0 || strcmp(emit, "obj") == 0));
+}
+
+static bool read_cache_mode(Driver *d) {
+  static const char *const mode[] = {[CACHE_off] = "off", [CACHE_auto] = "auto", [CACHE_on] = "on"};
+  const char *word = option_value(&d->options, "cache");
+  d->cache = (CacheOptions){.mode = builds_program(d) ? CACHE_auto : CACHE_off, .report = &d->cached};
+  for (int i = 0; word && i <= CACHE_on; i++)
+    if (strcmp(word, mode[i]) == 0) return d->cache.mode = (CacheMode)i, true;
+  return !word || diag_misuse(d->diag, "--cache %s: it is on, off or auto", word);
+}
+
+/* Where a graph is to get caches, -d context and -d sequences are theirs. */
+static int take_cache_sizes(Driver *d, int n, Binding *binding) {
+  int left = 0;
+  for (int i = 0; i < n; i++) {
+    int64_t *size = strcmp(binding[i].name, "context") == 0 ? &d->cache.context : strcmp(binding[i].name, "sequences") == 0 ? &d->cache.sequences : NULL;
+    if (size && d->cache.mode != CACHE_off && !binding[i].capacity) *size = binding[i].value;
+    else binding[left++] = binding[i];
+  }
+  d->cache.context_is_asked = d->cache.context > 0;
+  return left;
+}
+
+bool driver_check_cache(Driver *d) {
+  const CacheOptions *c = &d->cache;
+  if (d->cached.done || (!c->context_is_asked && c->sequences == 0)) return true;
+  return diag_misuse(d->diag, "-d %s: the model has no caches that it would be the size of", c->context_is_asked ? "context" : "sequences");
+}
+
 Module *driver_load(Driver *d, OnnxReport *report) {
   int n = option_count(&d->options, "dim");
   Binding *binding = ARENA_ARRAY(d->arena, Binding, n);
-  if (!read_bindings(d, n, binding)) return NULL;
+  const char *path = d->options.positional.at[0];
+  if (!read_bindings(d, n, binding) || !read_cache_mode(d)) return NULL;
+  if (!is_language_model(d, path)) n = take_cache_sizes(d, n, binding);
   double start = driver_now();
-  Module *m = load(d, d->options.positional.at[0], n, binding, report);
+  Module *m = load(d, path, n, binding, report);
   bool timed = d->options.command != COMMAND_inspect && option_given(&d->options, "time");
   if (timed) fprintf(stderr, "%-10s %8.3f ms\n", "import", (driver_now() - start) * 1e3);
   return m;
@@ -78,7 +137,8 @@ bool driver_run_passes(Driver *d, Module *m) {
   p.after_all = option_given(o, "after-all");
   p.dump_dir = option_value(o, "dump-dir");
   p.timing = option_given(o, "time");
-  return pass_run(m, &p);
+  p.decoder = d->cache;
+  return pass_run(m, &p) && driver_check_cache(d);
 }
 
 Func *driver_func(Driver *d, Module *m) {

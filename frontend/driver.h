@@ -5,12 +5,15 @@
 #include "frontend/onnx.h"
 #include "frontend/options.h"
 #include "ir/ir.h"
+#include "passes/pass.h"
 
 typedef struct Driver {
   Arena *arena;
   Diag *diag;
   Options options;
   bool colour; /* on stderr */
+  CacheOptions cache; /* for passes, once a model is read */
+  CacheReport cached;
 } Driver;
 
 /* Reads the one model that the command line names. NULL after a diag_error; `report`, if not NULL, then says what of an
@@ -18,6 +21,8 @@ typedef struct Driver {
 Module *driver_load(Driver *d, OnnxReport *report);
 /* Runs the passes that the command line asks for. */
 bool driver_run_passes(Driver *d, Module *m);
+/* After passes: what was said of caches must have had a meaning. False after a diag_misuse. */
+bool driver_check_cache(Driver *d);
 double driver_now(void);
 /* The function that --func names, or the first of the tensor level; NULL after a diag_error. */
 Func *driver_func(Driver *d, Module *m);

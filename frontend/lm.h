@@ -77,6 +77,8 @@ double lm_rope_factor(const LmConfig *c);
 
 /* What a program needs to know besides; false after a diag_error. */
 bool lm_add_tokenizer(Checkpoint *c, const LmConfig *config, Model *model);
+/* The tokens that a setting names, of so many that the model has, as a fact. */
+void lm_add_tokens(Checkpoint *c, Model *model, const char *name, const Setting *s, int64_t words);
 bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t words);
 
 /* The function, in the checkpoint's module; false after a diag_error. */

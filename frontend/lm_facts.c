@@ -61,7 +61,7 @@ static const struct {
               {"unknown", "unk_token_id", "tokenizer.ggml.unknown_token_id"}};
 
 /* One number, or several of which each means it. Settings that were never changed may name tokens that the model does not have. */
-static void add_tokens(Checkpoint *c, Model *model, const char *name, const Setting *s, int64_t words) {
+void lm_add_tokens(Checkpoint *c, Model *model, const char *name, const Setting *s, int64_t words) {
   int64_t all = s->kind == SETTING_LIST ? s->n : 1, n = 0, *id = ARENA_ARRAY(c->module->arena, int64_t, all);
   for (int64_t i = 0; i < all; i++) {
     const Setting *one = s->kind == SETTING_LIST ? &s->at[i] : s;
@@ -89,7 +89,7 @@ bool lm_add_facts(Checkpoint *c, const LmConfig *config, Model *model, int64_t w
   add_back(c, config, model);
   for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     const Setting *s = checkpoint_setting(c, config->gguf ? tokens[i].gguf : tokens[i].folder);
-    if (s) add_tokens(c, model, tokens[i].name, s, words);
+    if (s) lm_add_tokens(c, model, tokens[i].name, s, words);
   }
   return good;
 }

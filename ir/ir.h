@@ -228,6 +228,8 @@ Model *module_add_model(Module *m, const char *name);
 /* A fact of a model as a constant of the module, which is called after both. */
 void model_add_fact(Module *m, Model *model, const char *name, Constant *value);
 Func *module_add_func(Module *m, const char *name, OpLevel level);
+/* The newest function is gone, and its name is free. */
+void module_drop_func(Module *m, Func *f);
 void module_set_numerics(Module *m, Numerics n); /* of all its functions of the tensor level */
 
 File *module_find_file(const Module *m, const char *name);

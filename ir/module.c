@@ -141,6 +141,12 @@ Func *module_add_func(Module *m, const char *name, OpLevel level) {
   return f;
 }
 
+void module_drop_func(Module *m, Func *f) {
+  ensure(m->funcs.n > 0 && m->funcs.at[m->funcs.n - 1] == f);
+  m->funcs.n--;
+  strmap_remove(&m->names, f->name);
+}
+
 File *module_find_file(const Module *m, const char *name) { return find(m, name, NAME_FILE); }
 Weights *module_find_weights(const Module *m, const char *name) { return find(m, name, NAME_WEIGHTS); }
 Constant *module_find_constant(const Module *m, const char *name) { return find(m, name, NAME_CONSTANT); }

@@ -42,3 +42,16 @@ bool strmap_add(Arena *a, StrMap *m, const char *name, void *what) {
   m->n++;
   return true;
 }
+
+/* What stands behind it without a gap may have been put off by it, and is put in again. */
+void strmap_remove(StrMap *m, const char *name) {
+  struct StrSlot *s = find(m->slot, m->cap, name);
+  ensure(s->name);
+  *s = (struct StrSlot){0};
+  for (size_t at = (size_t)(s - m->slot + 1) & (m->cap - 1); m->slot[at].name; at = (at + 1) & (m->cap - 1)) {
+    struct StrSlot moved = m->slot[at];
+    m->slot[at] = (struct StrSlot){0};
+    *find(m->slot, m->cap, moved.name) = moved;
+  }
+  m->n--;
+}

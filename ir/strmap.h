@@ -15,5 +15,6 @@ typedef struct StrMap {
 void *strmap_get(const StrMap *m, const char *name); /* NULL if there is none */
 /* False, and nothing changes, where the name is taken. `what` is not NULL. */
 bool strmap_add(Arena *a, StrMap *m, const char *name, void *what);
+void strmap_remove(StrMap *m, const char *name); /* which is there */
 
 #endif

@@ -119,7 +119,8 @@ static double now(void) {
 /* ---- running ---- */
 
 static bool run_on_functions(Module *m, const PassOptions *o, const Pass *p) {
-  PassCall c = {.module = m, .scratch = arena_new(), .target = o->target, .n_targets = o->n_targets, .cache = o->cache, .n_caches = o->n_caches};
+  PassCall c = {.module = m, .scratch = arena_new(), .target = o->target, .n_targets = o->n_targets, .cache = o->cache, .n_caches = o->n_caches,
+                .decoder = o->decoder};
   bool changed = false;
   for (int i = 0; i < m->funcs.n; i++)
     if (m->funcs.at[i]->level & p->levels) changed |= p->run(&c, m->funcs.at[i]);

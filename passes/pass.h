@@ -7,6 +7,23 @@
 #include "ir/ir.h"
 #include "ir/target.h"
 
+/* Whether graphs of decoders become functions over rows with caches as states (kv_cache.c): never, where it can be done, or else it is
+ * an error. */
+typedef enum CacheMode { CACHE_off, CACHE_auto, CACHE_on } CacheMode;
+
+typedef struct CacheReport {
+  bool tried, done;
+  Loc where;
+  const char *why; /* it stayed as it was; or NULL */
+} CacheReport;
+
+typedef struct CacheOptions {
+  CacheMode mode;
+  int64_t context, sequences; /* how many positions a cache holds, and for how many sequences; 0: as the model shows */
+  bool context_is_asked;      /* by the user, so that a larger one than the model has is a mistake */
+  CacheReport *report;        /* or NULL */
+} CacheOptions;
+
 /* What a pass gets. `scratch` is emptied after it. */
 typedef struct PassCall {
   Module *module;
@@ -15,6 +32,7 @@ typedef struct PassCall {
   int n_targets;
   const Dtype *cache; /* [n_caches], the types that caches are kept in: see caches.c; 0: as they are */
   int n_caches;
+  CacheOptions decoder;
 } PassCall;
 
 /* One pass over one function: true if it changed something. */
@@ -44,6 +62,7 @@ typedef struct PassOptions {
   int n_targets;
   const Dtype *cache; /* [n_caches]: what caches are kept in */
   int n_caches;
+  CacheOptions decoder;
   /* Called after each pass that changed something: tests compare the module's results here. */
   void (*changed)(void *ctx, const char *pass, Module *m);
   void *changed_ctx;

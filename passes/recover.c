@@ -319,7 +319,11 @@ static const Rule rules[] = {
   { OP_mul,    norm_scaled       },
   { OP_add,    norm_shifted      },
   { OP_cast,   narrow            },
+  { OP_add,    recover_rope      },
+  { OP_concat, recover_rope_joined },
+  { OP_reshape, recover_rope_joined },
   { OP_matmul, recover_attention },
+  { OP_attention, recover_attention_mask },
 };
 // clang-format on
 

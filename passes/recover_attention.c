@@ -358,6 +358,7 @@ Value *recover_attention(Builder *b, Node *n) {
   const Node *softmax = find_softmax(&c, n);
   if (!softmax) return NULL;
   c.scores = node_in(softmax, 0)->type;
+  c.band.one_query = c.scores->rank >= 2 && dim_is(from_end(c.scores, 2), 1);
   Value *offsets;
   int64_t window;
   if (!walk_inwards(&c, node_in(softmax, 0)) || !find_operands(&c, &o) || c.scale == 0 || !band_attributes(&c, &offsets, &window)) return NULL;
@@ -365,4 +366,55 @@ Value *recover_attention(Builder *b, Node *n) {
                    ATTRS(at_i(attention, causal, c.band.last != NULL), at_f(attention, scale, attention_scale(&c, o.q->type->dim[3])),
                          at_f(attention, softcap, c.softcap), at_i(attention, window, window)));
   return v->type ? build_reshape(b, v, n->out[0]->type->rank, n->out[0]->type->dim) : NULL;
+}
+
+/* ---- masks of attention that came as one op ---- */
+
+/* The same attention, with what is left of its bias after the band. */
+static Value *rebiased(Builder *b, const Node *n, Value *bias, Value *offsets, const Chain *c, int64_t window) {
+  Value **in = ARENA_ARRAY(b->module->arena, Value *, 8);
+  for (int i = 0; i < n->n_in; i++) in[i] = node_in(n, i);
+  in[3] = bias;
+  if (c && c->band.last) in[5] = offsets;
+  Value *v = build_values(b, OP_attention, 1, c && n->n_in < 6 ? 6 : n->n_in, in, 0, NULL);
+  for (int k = 0; k < op_info(OP_attention)->n_attrs; k++) v->def->attr[k] = n->attr[k];
+  if (c && c->band.last) node_attr(v->def, attr_slot(attention, causal))->i = 1;
+  if (c && c->band.last) node_attr(v->def, attr_slot(attention, window))->i = window;
+  return v;
+}
+
+static bool limits_nothing(const Node *n) {
+  return !node_bool(n, attention, causal) && node_int(n, attention, window) == 0 && node_int(n, attention, ahead) < 0 && !node_in(n, 5) &&
+         !node_bool(n, attention, ring);
+}
+
+/* Keys and values that were repeated for the queries of a group, which the op does by itself. */
+static Value *with_groups(Builder *b, const Node *n) {
+  Value *in[8], *k = ungrouped(b, node_in(n, 1)), *v = ungrouped(b, node_in(n, 2));
+  Dim g = k->type->dim[1], h = node_in(n, 0)->type->dim[1];
+  if (k == node_in(n, 1) || v == node_in(n, 2) || g != v->type->dim[1] || n->n_in > 8) return NULL;
+  if (!dim_is_const(g) || !dim_is_const(h) || g->constant < 1 || h->constant % g->constant) return NULL;
+  for (int i = 0; i < n->n_in; i++) in[i] = i == 1 ? k : i == 2 ? v : node_in(n, i);
+  return build_like(b, n, in);
+}
+
+static Value *unmasked(Builder *b, const Node *n) {
+  Value *bias = node_in(n, 3), *offsets;
+  int64_t window;
+  if (!bias) return NULL;
+  bool mask = bias->type->dtype == DT_bool;
+  if (match_is(bias, mask ? 1 : 0)) return rebiased(b, n, NULL, NULL, NULL, 0);
+  if (!limits_nothing(n)) return NULL;
+  Type q = node_in(n, 0)->type, k = node_in(n, 1)->type;
+  Chain c = {.b = b, .last = n, .scale = 1};
+  c.scores = type_tensor(b->module->types, q->dtype, 4, (Dim[]){q->dim[0], q->dim[1], q->dim[2], k->dim[2]});
+  c.band.one_query = dim_is(q->dim[2], 1);
+  if (mask) hide(&c, bias, false);
+  else take_bias(&c, bias);
+  return c.band.last && band_attributes(&c, &offsets, &window) ? rebiased(b, n, whole_bias(&c), offsets, &c, window) : NULL;
+}
+
+Value *recover_attention_mask(Builder *b, Node *n) {
+  Value *v = unmasked(b, n), *less = with_groups(b, v ? v->def : n);
+  return less ? less : v;
 }

@@ -3,70 +3,30 @@
 
 #include "ir/infer.h"
 #include "passes/rewrite.h"
+#include "passes/steps.h"
 
 enum { KEYS = 1, QUERIES = 2, DEEP = 12 }; /* axes, counted from the end; how far back a mask is followed */
 
-/* Numbers that grow by one along an axis from `from` on; along no axis where that is 0. */
-typedef struct Steps {
-  int axis;
-  Dim from;
-} Steps;
-
-/* The one axis of v that is longer than 1, counted from the end; 0 where there is none, or several. */
-static int long_axis(const Value *v) {
-  int axis = 0;
-  for (int i = 1; i <= v->type->rank; i++) {
-    if (dim_is(v->type->dim[v->type->rank - i], 1)) continue;
-    if (axis) return 0;
-    axis = i;
-  }
-  return axis;
-}
-
-static bool one_size(Module *m, const Value *v, Dim *d) {
-  int n;
-  return v && value_dims(m, v, 1, d, &n) && n == 1 && !dim_is_unknown(*d);
-}
-
-static bool steps_of(Module *m, const Value *v, int depth, Steps *s) {
-  const Node *n = v->def;
-  Steps y;
-  Dim step;
-  if (one_size(m, v, &s->from)) return s->axis = 0, true;
-  if (!n || depth == 0 || !dtype_is_int(v->type->dtype)) return false;
-  switch (n->op) {
-  case OP_range:
-    s->axis = 1;
-    return one_size(m, node_in(n, 0), &s->from) && one_size(m, node_in(n, 2), &step) && dim_is(step, 1);
-  case OP_cast:
-    return steps_of(m, node_in(n, 0), depth - 1, s);
-  case OP_reshape: case OP_unsqueeze: case OP_squeeze:
-    if (!steps_of(m, node_in(n, 0), depth - 1, s) || s->axis != long_axis(node_in(n, 0))) return false;
-    s->axis = long_axis(v);
-    return s->axis != 0;
-  case OP_add: case OP_sub:
-    if (!steps_of(m, node_in(n, 0), depth - 1, s) || !steps_of(m, node_in(n, 1), depth - 1, &y)) return false;
-    if (y.axis && (s->axis || n->op == OP_sub)) return false;
-    s->from = n->op == OP_add ? dim_add(m->dims, s->from, y.from) : dim_sub(m->dims, s->from, y.from);
-    s->axis += y.axis;
-    return !dim_is_unknown(s->from);
-  default: return false;
-  }
+/* Of two bounds neither is known to be the narrower, unless they are one. */
+static bool set_bound(Dim *side, Dim bound) {
+  if (dim_is_unknown(bound) || (*side && *side != bound)) return false;
+  *side = bound;
+  return true;
 }
 
 /* Key and query are compared; where `negated`, what the comparison says is not so. In any form it says that the key is at
  * most, or more than, the query plus a number. */
 static bool narrow_by_comparison(Module *m, const Node *n, bool negated, Band *band) {
   Steps x, y;
-  if (!steps_of(m, node_in(n, 0), DEEP, &x) || !steps_of(m, node_in(n, 1), DEEP, &y)) return false;
+  if (!steps_of(m, node_in(n, 0), &x) || !steps_of(m, node_in(n, 1), &y)) return false;
+  if (band->one_query && x.axis == 0) x.axis = QUERIES;
+  if (band->one_query && y.axis == 0) y.axis = QUERIES;
   bool key_first = x.axis == KEYS && y.axis == QUERIES;
   if (!key_first && !(x.axis == QUERIES && y.axis == KEYS)) return false;
   Dim bound = key_first ? dim_sub(m->dims, y.from, x.from) : dim_sub(m->dims, x.from, y.from);
   if ((n->op == OP_lt) == key_first) bound = dim_sub(m->dims, bound, dim_const(m->dims, 1));
   Dim *side = key_first == negated ? &band->before : &band->last;
-  if (*side || dim_is_unknown(bound)) return false;
-  *side = bound;
-  return true;
+  return set_bound(side, bound);
 }
 
 /* ---- masks that are constants ---- */
@@ -75,7 +35,8 @@ typedef bool (*SeenAt)(const Constant *c, const void *bytes, int64_t i, double h
 
 static bool seen_bool(const Constant *c, const void *bytes, int64_t i, double hidden, bool *seen) {
   (void)hidden;
-  *seen = dtype_get_i(c->type->dtype, bytes, i) != 0;
+  Dtype t = c->type->dtype;
+  *seen = dtype_is_float(t) ? dtype_get_f(t, bytes, i) != 0 : dtype_get_i(t, bytes, i) != 0;
   return true;
 }
 
@@ -97,18 +58,41 @@ static bool is_triangle(const Constant *c, const void *bytes, SeenAt at, double 
   return queries > 1;
 }
 
-static bool narrow_by_constant(Module *m, const Value *v, SeenAt at, double hidden, Band *band) {
+static bool triangle_constant(Module *m, const Value *v, SeenAt at, double hidden, Dim *last) {
   const Constant *c = value_constant(v);
   int64_t reach, bytes;
   enum { MOST = 4 << 20 };
-  if (!c || (c->kind != CONSTANT_BYTES && c->kind != CONSTANT_FILE) || c->type->encoded || band->last) return false;
+  if (!c || (c->kind != CONSTANT_BYTES && c->kind != CONSTANT_FILE) || c->type->encoded) return false;
   if (c->type->rank < 2 || !constant_size(c, &bytes) || bytes > MOST) return false;
   for (int i = 0; i < c->type->rank - 2; i++)
     if (!dim_is(c->type->dim[i], 1)) return false;
   const void *data = constant_data(m, c, (Loc){0});
   if (!data || !is_triangle(c, data, at, hidden, &reach)) return false;
-  band->last = dim_const(m->dims, reach);
+  *last = dim_const(m->dims, reach);
   return true;
+}
+
+/* Queries or keys cut off at the front move what is seen. */
+static bool shift_by_slice(Module *m, const Node *n, Dim *last) {
+  Dim queries, keys;
+  if (!slice_start(m, n, QUERIES, &queries) || !slice_start(m, n, KEYS, &keys)) return false;
+  *last = dim_sub(m->dims, dim_add(m->dims, *last, queries), keys);
+  return !dim_is_unknown(*last);
+}
+
+/* A triangle that is a constant, or cut out of one: GPT-2 keeps it for all positions that it was trained for. */
+static bool triangle_of(Module *m, const Value *v, SeenAt at, double hidden, int depth, Dim *last) {
+  const Node *n = v->def;
+  if (!n || depth == 0) return false;
+  if (n->op == OP_const) return triangle_constant(m, v, at, hidden, last);
+  bool cast = n->op == OP_cast && at == seen_bool;
+  if (!cast && n->op != OP_slice) return false;
+  return triangle_of(m, node_in(n, 0), at, hidden, depth - 1, last) && (cast || shift_by_slice(m, n, last));
+}
+
+static bool narrow_by_triangle(Module *m, const Value *v, SeenAt at, double hidden, Band *band) {
+  Dim last;
+  return triangle_of(m, v, at, hidden, DEEP, &last) && set_bound(&band->last, last);
 }
 
 /* ---- masks ---- */
@@ -129,7 +113,7 @@ static bool number_of(const Value *v, double *x) {
   uint64_t bits;
   if (match_float(v, x)) return true;
   if (!match_bits(v, &bits)) return false;
-  return *x = (double)dtype_get_i(v->type->dtype, value_constant(v)->bytes, 0), true;
+  return *x = (double)dtype_get_i(v->type->dtype, match_constant(v)->bytes, 0), true;
 }
 
 /* c, where v is one number where c holds, and another where it does not: a triangle cut out of ones, say. */
@@ -163,7 +147,7 @@ static bool narrow(Module *m, const Value *v, bool negated, int depth, Band *ban
   if (!n || depth == 0 || v->type->kind != TYPE_TENSOR || v->type->dtype != DT_bool) return false;
   if (match_bits(v, &bits)) return (bits != 0) != negated;
   switch (n->op) {
-  case OP_const: return !negated && narrow_by_constant(m, v, seen_bool, 0, band);
+  case OP_const: case OP_slice: return !negated && narrow_by_triangle(m, v, seen_bool, 0, band);
   case OP_le: case OP_lt: return narrow_by_comparison(m, n, negated, band);
   case OP_not: return narrow(m, node_in(n, 0), !negated, depth - 1, band);
   case OP_and: case OP_or:
@@ -174,6 +158,7 @@ static bool narrow(Module *m, const Value *v, bool negated, int depth, Band *ban
   case OP_expand: case OP_reshape: case OP_unsqueeze: case OP_squeeze:
     return keeps_places(n) && narrow(m, node_in(n, 0), negated, depth - 1, band);
   case OP_cast: case OP_eq: {
+    if (!negated && n->op == OP_cast && narrow_by_triangle(m, v, seen_bool, 0, band)) return true;
     const Value *c = condition_of(n, &negated);
     return c && narrow(m, c, negated, depth - 1, band);
   }
@@ -193,7 +178,7 @@ bool band_of_bias(Module *m, const Value *v, double hidden, Band *band) {
   double no = 0;
   for (int depth = DEEP; n && depth > 0 && (n->op == OP_expand || n->op == OP_reshape) && keeps_places(n); depth--) v = node_in(n, 0), n = v->def;
   if (!n) return false;
-  if (n->op == OP_const) return narrow_by_constant(m, v, seen_bias, hidden, band);
+  if (n->op == OP_const || n->op == OP_slice) return narrow_by_triangle(m, v, seen_bias, hidden, band);
   if (n->op != OP_where) return false;
   for (int seen = 1; seen <= 2; seen++)
     if (match_is(node_in(n, seen), 0) && match_float(node_in(n, 3 - seen), &no) && no <= hidden)

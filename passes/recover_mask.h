@@ -7,6 +7,7 @@
 /* Key j is seen by query i where i + last >= j > i + before; NULL: no such bound. */
 typedef struct Band {
   Dim last, before;
+  bool one_query; /* there is no more than one, so a number that all keys are compared with is its place */
 } Band;
 
 /* Narrows the band to where v is true (or false, if `negated`); false, and the band is as it was, where v says more than a

@@ -5,20 +5,25 @@
 
 Node *match_op(const Value *v, Op op) { return v && v->def && v->def->op == op ? v->def : NULL; }
 
-bool match_bits(const Value *v, uint64_t *bits) {
-  const Constant *c = value_constant(v);
-  if (!c || c->type->encoded || !type_is_static(c->type)) return false;
-  if (c->kind == CONSTANT_SPLAT) return *bits = dtype_get_bits(c->type->dtype, c->bytes, 0), true;
+const Constant *match_constant(const Value *v) {
+  while (v && v->def && v->def->op == OP_expand) v = node_in(v->def, 0);
+  const Constant *c = v ? value_constant(v) : NULL;
+  if (!c || c->type->encoded || !type_is_static(c->type)) return NULL;
+  if (c->kind == CONSTANT_SPLAT) return c;
   int64_t n = 1;
   for (int i = 0; i < c->type->rank; i++) n *= c->type->dim[i]->constant == 1 ? 1 : 0;
-  if (c->kind != CONSTANT_BYTES || n != 1) return false;
-  return *bits = dtype_get_bits(c->type->dtype, c->bytes, 0), true;
+  return c->kind == CONSTANT_BYTES && n == 1 ? c : NULL;
+}
+
+bool match_bits(const Value *v, uint64_t *bits) {
+  const Constant *c = match_constant(v);
+  return c && (*bits = dtype_get_bits(c->type->dtype, c->bytes, 0), true);
 }
 
 bool match_float(const Value *v, double *x) {
   uint64_t bits;
   if (!v || !dtype_is_float(v->type->dtype) || !match_bits(v, &bits)) return false;
-  return *x = dtype_get_f(v->type->dtype, value_constant(v)->bytes, 0), true;
+  return *x = dtype_get_f(v->type->dtype, match_constant(v)->bytes, 0), true;
 }
 
 bool match_is(const Value *v, double want) {

@@ -20,6 +20,8 @@ bool rewrite_node(Module *m, Node *n, const Rule *rule, int n_rules);
 
 /* The node that makes v, if it is such an op. */
 Node *match_op(const Value *v, Op op);
+/* The literal or splat that holds one number everywhere, which may have been broadcast; NULL where v holds several. */
+const Constant *match_constant(const Value *v);
 /* The one number that a literal or splat holds everywhere: its bits, or as a float's value; false where it holds several. */
 bool match_bits(const Value *v, uint64_t *bits);
 bool match_float(const Value *v, double *x);

@@ -6,6 +6,7 @@
 #include "ir/infer.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
+#include "passes/uniform.h"
 
 /* ---- looking at operands ---- */
 
@@ -322,6 +323,9 @@ static const Rule rules[] = {
   { OP_pad,        pad_nothing       },
   { OP_split,      split_one         },
   { OP_debug_name, operand           },
+  { ANY_OP,        uniform_moved     },
+  { OP_cumsum,     uniform_cumsum    },
+  { OP_reduce_sum, uniform_sum       },
   { ANY_OP,        expand_later      },
   { ANY_OP,        expand_by_itself  },
 };

@@ -14,6 +14,7 @@
  *   // ERROR-NEXT: text        the same, and it is reported for the next line that is no comment
  *   // RUN: print              the printed module is the case itself without comments and empty lines
  *   // RUN: passes a,b         the passes run
+ *   // RUN: cached a,b         the passes run, and decoders must become functions over rows, with caches of 16 positions
  *   // RUN: pipeline name
  *   // RUN: eval               @main runs on these inputs; states left out are fresh
  *   // IN x: f32[2] = [1, 2]   any constant of the text form: splat, hex, expr; x may be a constant bound at run time
@@ -162,6 +163,10 @@ static bool run_passes(Case *c, const char *what) {
   return pass_run(c->m, &(PassOptions){.passes = what, .out = stdout, .err = stderr, .cache = cache, .n_caches = 2});
 }
 
+static bool run_cached(Case *c, const char *what) {
+  return pass_run(c->m, &(PassOptions){.passes = what, .out = stdout, .err = stderr, .decoder = {.mode = CACHE_on, .context = 16}});
+}
+
 static bool run_pipeline(Case *c, const char *what) {
   return pass_run(c->m, &(PassOptions){.pipeline = what, .out = stdout, .err = stderr});
 }
@@ -229,7 +234,7 @@ static bool run_eval(Case *c, const char *what) {
 static const struct {
   const char *kind;
   bool (*run)(Case *c, const char *what); /* false after a diag_error, or failed() */
-} kinds[] = {{"print", run_print}, {"passes", run_passes}, {"pipeline", run_pipeline}, {"eval", run_eval}};
+} kinds[] = {{"print", run_print}, {"passes", run_passes}, {"cached", run_cached}, {"pipeline", run_pipeline}, {"eval", run_eval}};
 
 static bool run_one(Case *c, const char *what) {
   size_t n = strcspn(what, " ");

@@ -5,7 +5,7 @@ example=$root/examples/model
 small="--cpu x86-64-v3" # for programs of which one level is enough
 
 # a model becomes a program, whose output is the one that was computed elsewhere
-expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" -o decoder -j 3
+expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" --cache off -o decoder -j 3
 expect 0 "input_ids" ./decoder --help
 expect 0 "x86-64-v3 x86-64-v4" ./decoder --info
 expect 0 "whole" ./decoder --check
@@ -19,20 +19,20 @@ expect 0 "logits: f32[1,7,128]" ./decoder --random 1 --dim=seq=7
 # a level is the same in a program of several and in one of its own
 for level in x86-64-v3 x86-64-v4; do
   if ./decoder -i "input_ids=$example/input_ids.npy" -o "$level" --cpu "$level" 2>/dev/null; then
-    "$lathe" build "$example/decoder.onnx" -o alone -q --cpu "$level"
+    "$lathe" build "$example/decoder.onnx" --cache off -o alone -q --cpu "$level"
     ./alone -i "input_ids=$example/input_ids.npy" -o "alone-$level"
     cmp "$level/logits.npy" "alone-$level/logits.npy" || fail "$level is another in a program of its own"
   fi
 done
 expect 2 "no such level" ./decoder --random 1 --cpu i386
 expect 0 "native" "$lathe" help build
-expect 0 "for x86-64-v3, numerics" "$lathe" build "$example/decoder.onnx" -o one-level --cpu x86-64-v3
+expect 0 "for x86-64-v3, numerics" "$lathe" build "$example/decoder.onnx" --cache off -o one-level --cpu x86-64-v3
 
 # numerics: what was chosen is said, and is rounded where it may be
-expect 0 "x86-64-v4-bf16, numerics fast" "$lathe" build "$example/decoder.onnx" -o fast --numerics fast
+expect 0 "x86-64-v4-bf16, numerics fast" "$lathe" build "$example/decoder.onnx" --cache off -o fast --numerics fast
 expect 0 "logits: f32[1,4,128]" ./fast --random 1
-expect 2 "it is exact or fast" "$lathe" build "$example/decoder.onnx" -o fast --numerics quick
-expect 0 "" "$lathe" build "$example/decoder.onnx" -o fast.ir --emit ir --numerics fast --cpu x86-64-v3,x86-64-v4-bf16
+expect 2 "it is exact or fast" "$lathe" build "$example/decoder.onnx" --cache off -o fast --numerics quick
+expect 0 "" "$lathe" build "$example/decoder.onnx" --cache off -o fast.ir --emit ir --numerics fast --cpu x86-64-v3,x86-64-v4-bf16
 grep -q 'numerics fast target "x86-64-v4-bf16"' fast.ir && grep -q 'dot2' fast.ir || fail "fast kernels multiply no pairs"
 
 # what is wrong is said
@@ -44,14 +44,14 @@ expect 1 "no such file" ./decoder --in input_ids=missing.npy
 expect 1 "and \`input_ids\` takes" ./decoder --in "input_ids=$example/logits.npy"
 echo text >text.npy
 expect 1 "not a .npy file" ./decoder --in input_ids=text.npy
-expect 2 "needs -o" "$lathe" build "$example/decoder.onnx"
-expect 2 "names no file" "$lathe" build "$example/decoder.onnx" -o elsewhere/
-expect 2 "number of threads" "$lathe" build "$example/decoder.onnx" -o x -j none
-expect 2 "no such level" "$lathe" build "$example/decoder.onnx" -o x --cpu z80
+expect 2 "needs -o" "$lathe" build "$example/decoder.onnx" --cache off
+expect 2 "names no file" "$lathe" build "$example/decoder.onnx" --cache off -o elsewhere/
+expect 2 "number of threads" "$lathe" build "$example/decoder.onnx" --cache off -o x -j none
+expect 2 "no such level" "$lathe" build "$example/decoder.onnx" --cache off -o x --cpu z80
 
 # the same bytes again, from elsewhere, and compiled by another number of threads
 mkdir elsewhere
-(cd elsewhere && LC_ALL=C TZ=Asia/Tokyo "$lathe" build "$example/decoder.onnx" -o decoder -q -j 1) && cmp decoder elsewhere/decoder ||
+(cd elsewhere && LC_ALL=C TZ=Asia/Tokyo "$lathe" build "$example/decoder.onnx" --cache off -o decoder -q -j 1) && cmp decoder elsewhere/decoder ||
   fail "two builds differ"
 
 # what is cut off, or damaged, says so
@@ -112,7 +112,7 @@ done
 
 # weights in a file of their own: beside the program wherever that is, or where one says
 mkdir apart
-expect 0 "apart/decoder.weights, apart/decoder" "$lathe" build "$example/decoder.onnx" $small -o apart/decoder --weights separate
+expect 0 "apart/decoder.weights, apart/decoder" "$lathe" build "$example/decoder.onnx" --cache off $small -o apart/decoder --weights separate
 expect 0 "whole" apart/decoder --check
 ln -s "$PWD/apart/decoder" link && (cd / && expect 0 "whole" "$made/link" --check)
 ./decoder $small -i "input_ids=$example/input_ids.npy" -o inside && apart/decoder -i "input_ids=$example/input_ids.npy" -o outside &&
@@ -126,25 +126,25 @@ head -c 50000 moved >short
 expect 1 "incomplete: 50000 bytes of" apart/decoder --random 1 --weights short
 expect 1 "do not end" apart/decoder --random 1 --weights decoder
 sed '/^const @main.wte /s/ @f0 3888/ @f0 3892/' <("$lathe" ir "$example/decoder.onnx") >other.ir
-expect 0 "" "$lathe" build other.ir $small -o apart/other --weights separate -q
+expect 0 "" "$lathe" build other.ir --cache off $small -o apart/other --weights separate -q
 expect 1 "another build" apart/decoder --random 1 --weights apart/other.weights
 printf 'x' | dd of=moved bs=1 seek=5000 conv=notrunc status=none
 expect 1 "damaged: their hash" apart/decoder --check --weights moved
 expect 2 "own file" ./decoder --random 1 --weights moved
-expect 2 "inside or separate" "$lathe" build "$example/decoder.onnx" -o x --weights elsewhere
+expect 2 "inside or separate" "$lathe" build "$example/decoder.onnx" --cache off -o x --weights elsewhere
 
 # without a linker, or with one that fails, there is a message and no file
-LATHE_LLD=/nonexistent expect 1 "cannot run the linker" "$lathe" build "$example/decoder.onnx" $small -o unlinked -q
-LATHE_LLD=false expect 1 "failed" "$lathe" build "$example/decoder.onnx" $small -o unlinked -q
+LATHE_LLD=/nonexistent expect 1 "cannot run the linker" "$lathe" build "$example/decoder.onnx" --cache off $small -o unlinked -q
+LATHE_LLD=false expect 1 "failed" "$lathe" build "$example/decoder.onnx" --cache off $small -o unlinked -q
 [ ! -e unlinked ] || fail "a file without a linker"
 
 # a build that is killed leaves nothing that the next does not clear
 for i in 0.01 0.05 0.1 0.3; do
-  timeout -s KILL "$i" "$lathe" build "$example/decoder.onnx" $small -o killed -q 2>/dev/null
+  timeout -s KILL "$i" "$lathe" build "$example/decoder.onnx" --cache off $small -o killed -q 2>/dev/null
   [ ! -e killed ] || ./killed --check >/dev/null || fail "half a file after $i s"
 done
 rm -f killed
-"$lathe" build "$example/decoder.onnx" $small -o killed -q && [ "$(echo killed*)" = killed ] || fail "litter: $(echo killed*)"
+"$lathe" build "$example/decoder.onnx" --cache off $small -o killed -q && [ "$(echo killed*)" = killed ] || fail "litter: $(echo killed*)"
 
 # more inputs than anyone has
 awk 'BEGIN { n = 300; printf "lathe 1\nfunc @main("; for (i = 0; i < n; i++) printf "%s%%x%d: f32[2]", i ? ", " : "", i
@@ -202,11 +202,11 @@ expect 1 "must be equal are 3 and 2" ./differ --random 1 -d n=2 -d m=3
 # other things to write; a library needs nothing but the C library (test_library.sh runs some)
 expect 0 "best.o, best.h" "$lathe" build "$example/../library/best.ir" -o best.o --emit obj
 echo 'int main(void) { return 0; }' | cc -xc - -xnone best.o -pthread -o linked || fail "a library that does not link"
-expect 0 "" "$lathe" build "$example/decoder.onnx" $small -o d.ll --emit llvm -q
+expect 0 "" "$lathe" build "$example/decoder.onnx" --cache off $small -o d.ll --emit llvm -q
 grep -q "define" d.ll || fail "d.ll has no function"
-expect 0 "" "$lathe" build "$example/decoder.onnx" $small -o d.s --emit asm -q
+expect 0 "" "$lathe" build "$example/decoder.onnx" --cache off $small -o d.s --emit asm -q
 grep -q "lrt_model_data:" d.s || fail "d.s has no model"
-expect 0 "" "$lathe" build "$example/decoder.onnx" -o d.ir --emit ir -q
+expect 0 "" "$lathe" build "$example/decoder.onnx" --cache off -o d.ir --emit ir -q
 expect 0 "" "$lathe" ir d.ir
 
 [ $bad = 0 ] && echo "programs behave"

@@ -4,7 +4,7 @@
 example=$root/examples/model
 tool() { command -v "$1-19" || command -v "$1" || { [ -x "/usr/lib/llvm-19/bin/$1" ] && echo "/usr/lib/llvm-19/bin/$1"; }; }
 
-build() { "$lathe" build "$example/decoder.onnx" -q --cpu x86-64-v3 "$@"; }
+build() { "$lathe" build "$example/decoder.onnx" --cache off -q --cpu x86-64-v3 "$@"; }
 build -o plain || fail "it does not build"
 build -o decoder -g || fail "it does not build with -g"
 [ -e plain.ir ] && fail "IR beside a program without -g"

@@ -106,7 +106,7 @@ static Outcome run_case(Arena *a, const char *lathe, const char *dir, const char
   Case c = {.arena = a, .diag = diag_new(a), .dir = dir, .folder = folder};
   DataSet set[MAX_SETS];
   char *program = arena_printf(a, "%s/program", folder);
-  int status = run(&c, (char *[]){(char *)(uintptr_t)lathe, "build", (char *)(uintptr_t)file, "-o", program, "-q", NULL});
+  int status = run(&c, (char *[]){(char *)(uintptr_t)lathe, "build", (char *)(uintptr_t)file, "--cache", "off", "-o", program, "-q", NULL});
   if (status == EXIT_INPUT) return printf("skip %s: %s\n", dir, log_text(&c)), SKIPPED;
   if (status) fail(&c, "lathe build", log_text(&c));
   int n = data_load(a, c.diag, dir, set);

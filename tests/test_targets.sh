@@ -7,12 +7,12 @@ have() { command -v "$1" >/dev/null || { echo "skip: there is no $1"; false; }; 
 # each target has a program and, where it runs on Linux, a library
 expect 0 "riscv64gcv" "$lathe" targets
 for target in x86-64-linux aarch64-linux armv7-linux riscv64-linux wasm32; do
-  expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" --target $target -o $target
-  [ $target = wasm32 ] || expect 0 ".h" "$lathe" build "$example/decoder.onnx" --target $target --emit lib -o lib-$target
+  expect 0 "numerics exact" "$lathe" build "$example/decoder.onnx" --cache off --target $target -o $target
+  [ $target = wasm32 ] || expect 0 ".h" "$lathe" build "$example/decoder.onnx" --cache off --target $target --emit lib -o lib-$target
 done
-expect 2 "no C programs" "$lathe" build "$example/decoder.onnx" --target wasm32 --emit lib -o x
-expect 2 "the targets are x86-64-linux" "$lathe" build "$example/decoder.onnx" --target z80-linux -o x
-expect 2 "the levels are aarch64" "$lathe" build "$example/decoder.onnx" --target aarch64-linux --cpu x86-64-v3 -o x
+expect 2 "no C programs" "$lathe" build "$example/decoder.onnx" --cache off --target wasm32 --emit lib -o x
+expect 2 "the targets are x86-64-linux" "$lathe" build "$example/decoder.onnx" --cache off --target z80-linux -o x
+expect 2 "the levels are aarch64" "$lathe" build "$example/decoder.onnx" --cache off --target aarch64-linux --cpu x86-64-v3 -o x
 
 # more weights than fit are refused, before anything is written
 truncate -s 2400M weights.bin
@@ -34,7 +34,7 @@ expect 1 "has room for 2048 MB" "$lathe" build large.ir --target wasm32 -o x
 [ ! -e x ] || fail "a program that was refused is there"
 
 # runs TARGET COMMAND...: the program gives what was computed here, with any number of threads, and knows its weights
-"$lathe" build "$example/decoder.onnx" --cpu x86-64-v2 -o here -q
+"$lathe" build "$example/decoder.onnx" --cache off --cpu x86-64-v2 -o here -q
 runs() {
   local target=$1
   shift
@@ -54,13 +54,13 @@ if have qemu-aarch64; then
   expect 0 "riscv64gcv" qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=256 ./riscv64-linux --random 1 --repeat 2
   expect 0 "riscv64gc:" qemu-riscv64 -cpu rv64,v=false ./riscv64-linux --random 1 --repeat 2
   # a processor that lacks something is told so
-  "$lathe" build "$example/decoder.onnx" --cpu aarch64-bf16 -o newer -q
+  "$lathe" build "$example/decoder.onnx" --cache off --cpu aarch64-bf16 -o newer -q
   expect 1 "this processor has no dotprod,i8mm,bf16" qemu-aarch64 -cpu cortex-a53 ./newer --random 1
-  "$lathe" build "$example/decoder.onnx" --cpu armv7-vfp4 -o newer -q
+  "$lathe" build "$example/decoder.onnx" --cache off --cpu armv7-vfp4 -o newer -q
   expect 1 "this processor has no vfp4" qemu-arm -cpu cortex-a9 ./newer --random 1
-  "$lathe" build "$example/decoder.onnx" --cpu riscv64gcv -o newer -q
+  "$lathe" build "$example/decoder.onnx" --cache off --cpu riscv64gcv -o newer -q
   expect 1 "this processor has no v" qemu-riscv64 -cpu rv64,v=false ./newer --random 1
-  "$lathe" build "$example/decoder.onnx" --cpu x86-64-v3 -o newer -q
+  "$lathe" build "$example/decoder.onnx" --cache off --cpu x86-64-v3 -o newer -q
   expect 1 "this processor has no" qemu-x86_64 -cpu Nehalem ./newer --random 1
   # a file that was cut off says so
   for machine in aarch64 arm riscv64; do
