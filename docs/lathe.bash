@@ -6,11 +6,11 @@ _lathe() {
     return
   fi
   case ${COMP_WORDS[1]} in
-    ir) options='--passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
-    inspect) options='--passes --pipeline --dim --json --help ' ;;
-    eval) options='--passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
+    ir) options='--cache --passes --pipeline --after --after-all --dump-dir --time --dim --help ' ;;
+    inspect) options='--cache --passes --pipeline --dim --json --help ' ;;
+    eval) options='--cache --passes --pipeline --dump-dir --time --dim --in --random --out-dir --func --max-memory --max-steps --help ' ;;
     verify) options='--each --cpu --numerics --kv --dump-dir --time --dim --in --random --func --max-memory --max-steps --help ' ;;
-    build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --kv --quiet --dump-dir --time --dim --func --help ' ;;
+    build) options='--output --target --cpu --emit --weights --jobs --debug --numerics --kv --quiet --cache --dump-dir --time --dim --func --help ' ;;
     tokenize) options='--file --decode --no-special --help ' ;;
     template) options='--messages --tools --no-generation-prompt --help ' ;;
     targets) options='--help ' ;;
