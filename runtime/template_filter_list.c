@@ -164,7 +164,7 @@ Json filter_batch(Eval *e, Json v, const Args *a, const Json *p) {
   (void)a;
   if (e->failed || !value_index(e, p[0], &size)) return NOTHING;
   if (size < 1) return eval_fail(e, "batches of %d items are not supported", size);
-  uint32_t n = (uint32_t)((all.n + size - 1) / size);
+  uint32_t n = (uint32_t)(all.n / size + (all.n % size != 0));
   Json *at = eval_take(e, n, sizeof *at);
   for (uint32_t i = 0; at && i < n; i++) at[i] = value_list(all.at + (size_t)i * (size_t)size, i + 1 < n ? (size_t)size : all.n - (size_t)i * (size_t)size);
   if (at && n && fill && at[n - 1].n < size) {

@@ -126,7 +126,7 @@ static Json slice_range(Eval *e, const Range *r, int64_t from, int64_t n, int64_
   int64_t each;
   if (__builtin_mul_overflow(r->step, step, &each)) return eval_fail(e, "a whole number of more than 64 bits");
   *made = (Range){.start = r->start + from * r->step, .step = each, .n = n};
-  made->stop = made->start + n * each;
+  if (__builtin_mul_overflow(n, each, &made->stop) || __builtin_add_overflow(made->stop, made->start, &made->stop)) return eval_fail(e, "a whole number of more than 64 bits");
   return value_other(VALUE_RANGE, made);
 }
 

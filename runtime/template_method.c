@@ -282,6 +282,7 @@ static Json split(Eval *e, Json self, const Json *p, bool from_end) {
   bool blanks = !given(p[0]) || p[0].kind == JSON_NULL;
   if ((!blanks && !want_text(e, p[0])) || !number(e, p[1], -1, &most)) return NOTHING;
   if (!blanks && p[0].n == 0) return eval_fail(e, "a text cannot be split by an empty one");
+  if (most < 0) most = INT64_MAX;
   if (blanks) from_end ? rsplit_blanks(e, self, most, &parts) : split_blanks(e, self, most, &parts);
   else from_end ? rsplit_by(e, self, p[0], most, &parts) : split_by(e, self, p[0], most, &parts);
   for (size_t i = 0; from_end && i < parts.n / 2; i++) {

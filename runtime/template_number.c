@@ -172,7 +172,7 @@ static Json round_int(Eval *e, int64_t v, int64_t digits) {
     if (__builtin_mul_overflow(unit, 10, &unit)) return value_int(0);
   rest = int_divide(e, v, unit, true).i;
   bool up = rest > unit - rest || (rest == unit - rest && (v - rest) / unit % 2 != 0);
-  return value_int(v - rest + (up ? unit : 0));
+  return __builtin_add_overflow(v - rest, up ? unit : 0, &v) ? overflow(e) : value_int(v);
 }
 
 /* As Python's round() with so many digits behind the point, ties to even. */

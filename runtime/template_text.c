@@ -326,6 +326,7 @@ static void spread(TextRoom *o, Json v, Json new, int64_t count) {
 Json text_replace(Eval *e, Json v, Json old, Json new, int64_t count) {
   TextRoom o = text_begin(e);
   size_t at = 0;
+  if (count < 0) count = INT64_MAX;
   if (old.n == 0) return spread(&o, v, new, count), text_end(e, &o);
   for (int64_t found; count != 0 && (found = text_find(e, v, old, at)) >= 0 && !o.full; count--) {
     room_bytes(&o, v.text + at, (size_t)found - at);

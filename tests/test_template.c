@@ -102,6 +102,9 @@ static void run_hostile(void) {
   hostile("{{ '%1000000s' % 1 * 99 }}", "more memory");
   hostile("{{ 'a'.center(2147483647) }}", "more memory");
   hostile("{{ range(2147483648) }}", "at most 100000");
+  hostile("{{ range(-9223372036854775807, 9223372036854775807, 9000000000000000000)[::2] }}{{ 9223372036854775807|round(-1) }}", "64 bits");
+  hostile("{{ [1]|batch(9223372036854775807, x)|list }}", "more memory");
+  hostile("{{ 'a b c'.split(none, -9223372036854775807 - 1) }}{{ 'aa'|replace('a', 'b', -9223372036854775807 - 1) }}{{ y.z }}", "undefined");
   hostile("{{ 9223372036854775807 + 1 }}", "64 bits");
   hostile("{{ 9223372036854775808 }}", "64 bits");
   hostile("{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", "more memory");
