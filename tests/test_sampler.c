@@ -121,7 +121,7 @@ static void try_filters(void) {
 }
 
 static void try_odd_logits(void) {
-  float logits[] = {NAN, 1, 3, 3, -INFINITY, NAN};
+  float logits[] = {NAN, 1, 3, 3, -INFINITY, NAN, 0};
   Sampling how = {.top_p = 1, .repeat = 1, .temperature = 0};
   Sampler s;
   if (!sampler_open(&s, &how, 6)) exit(74);
