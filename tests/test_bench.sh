@@ -25,7 +25,7 @@ field() { sed -n "s/.*\"$1\":\([^,]*\),.*/\1/p" <<<"$said"; }
 
 figures 1 matmul -t 1 --shape 48x64x64 --dtype f32
 awk -v r="$(field of_roofline)" 'BEGIN { exit !(r > 0.01 && r < 1.5) }' || fail "a product makes $(field of_roofline) of the roofline"
-figures 1 attention -t 1 --shape 4x2x16x32x32 --dtype f32
+figures 3 attention -t 1 --shape 4x2x16x32x32 --dtype f32
 
 model=$(mktemp -d)
 trap 'rm -rf "$model"' EXIT

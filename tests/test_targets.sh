@@ -66,7 +66,7 @@ if have qemu-aarch64; then
   for machine in aarch64 arm riscv64; do
     whole=$machine-linux
     [ $machine != arm ] || whole=armv7-linux
-    for left in 1300 4096 40000 $((2 << 20)) $(($(stat -c %s $whole) - 60000)); do
+    for left in 1300 4096 40000 $((2 << 20)) $(((2 << 20) + 4096)); do # the last within the weights
       head -c $left $whole >cut && chmod +x cut
       expect 1 "cut: this file is incomplete: it has $left bytes of " qemu-$machine ./cut --random 1
     done
